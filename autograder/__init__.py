@@ -1,0 +1,1 @@
+"""Checks, grading and reports of the course."""
