@@ -8,7 +8,7 @@ lines that share axes also differ in dash or marker.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import cycle
 from typing import Any, Protocol
@@ -65,9 +65,10 @@ def style() -> AbstractContextManager[Any]:
 
     Source: the course's house style.
     """
+    settings: MutableMapping[Any, Any] = mpl.rcParams
     restore = ExitStack()
-    restore.callback(mpl.rcParams.update, {key: mpl.rcParams[key] for key in _STYLE})
-    mpl.rcParams.update(_STYLE)
+    restore.callback(settings.update, {key: settings[key] for key in _STYLE})
+    settings.update(_STYLE)
     return restore
 
 

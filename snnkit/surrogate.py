@@ -33,6 +33,7 @@ from spikingjelly.activation_based.surrogate import SurrogateFunctionBase
 from torch import Tensor
 
 from snnkit._validate import require_float, require_positive
+from snnkit.dynamics import heaviside
 
 __all__ = [
     "FAMILIES",
@@ -49,6 +50,7 @@ __all__ = [
     "Surrogate",
     "Triangle",
     "derivative_of",
+    "heaviside",
     "zero_gradient_share",
 ]
 
@@ -60,7 +62,7 @@ class _Spike(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, family: type[Surrogate], parameters: dict[str, float]) -> Tensor:
-        return (x >= 0).to(x.dtype)
+        return heaviside(x)
 
     @staticmethod
     def setup_context(
@@ -159,7 +161,7 @@ class Triangle(Surrogate):
 
     @staticmethod
     def derivative_function(x: Tensor, width: float, peak: float) -> Tensor:  # type: ignore[override]
-        return (x.abs() * (-peak / width)).add_(peak).clamp_(min=0)
+        return (x.abs() * (-peak / width)).add_(peak).relu_()
 
 
 class PiecewiseQuadratic(Surrogate):

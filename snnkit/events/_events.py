@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 IntArray = NDArray[np.integer[Any]]
+_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,7 @@ class Events:
 
 def exceeds(values: IntArray, limit: int) -> bool:
     """Tell whether some value is negative or at least ``limit`` (one pass: negatives look huge unsigned)."""
-    return values.size > 0 and int(values.view(f"u{values.dtype.itemsize}").max()) >= limit
+    return values.size > 0 and int(values.view(_UNSIGNED[values.dtype.itemsize]).max()) >= limit
 
 
 def require_below(name: str, values: IntArray, limit: int, advice: str) -> None:

@@ -41,8 +41,9 @@ def frames_by_count(
     Source: SpikingJelly, ``integrate_events_by_fixed_frames_number`` with ``split_by="number"``.
     """
     require_steps(steps)
-    each = events.size // steps
-    return _sum(events, np.arange(steps) * each, height, width, dtype)
+    bounds = np.arange(steps + 1) * (events.size // steps)
+    bounds[-1] = events.size
+    return _sum(events, bounds, height, width, dtype)
 
 
 def frames_by_time(
@@ -68,11 +69,11 @@ def frames_by_time(
     """
     require_steps(steps)
     require_sorted(events.t)
-    start = int(events.t[0]) if events.size else 0
-    edges = start + events.duration // steps * np.arange(steps, dtype=events.t.dtype)
-    first = np.searchsorted(events.t, edges)
-    first[0] = 0
-    return _sum(events, first, height, width, dtype)
+    bounds = np.empty(steps + 1, np.intp)
+    bounds[:-1] = np.searchsorted(events.t, _edges(events, steps))
+    bounds[-1] = events.size
+    bounds[0] = 0
+    return _sum(events, bounds, height, width, dtype)
 
 
 def iter_frames(
@@ -113,48 +114,77 @@ def iter_frames(
         done = 0
         while last >= end:
             stop = int(np.searchsorted(chunk.t, end))
-            counts += np.bincount(flat[done:stop], minlength=counts.size)
-            yield _cast(counts, dtype).reshape(2, height, width)
+            np.add.at(counts, flat[done:stop], np.int64(1))
+            yield _narrow(counts, dtype).reshape(2, height, width)
             counts[:] = 0
             done = stop
             end += duration
-        counts += np.bincount(flat[done:], minlength=counts.size)
+        np.add.at(counts, flat[done:], np.int64(1))
     if end is not None:
-        yield _cast(counts, dtype).reshape(2, height, width)
+        yield _narrow(counts, dtype).reshape(2, height, width)
 
 
-def _flatten(events: Events, height: int, width: int) -> NDArray[np.int32]:
+def _edges(events: Events, steps: int) -> IntArray:
+    """Return the first microsecond of each of ``steps`` equally long frames."""
+    start = int(events.t[0]) if events.size else 0
+    return start + events.duration // steps * np.arange(steps, dtype=events.t.dtype)
+
+
+def _flatten(events: Events, height: int, width: int) -> NDArray[np.signedinteger[Any]]:
     """Return the index of each event's pixel in a flattened ``[2, H, W]`` frame."""
     require_steps(height, "height")
     require_steps(width, "width")
     require_below("x", events.x, width, f"the sensor is {width} pixels wide; pass the width of this recording")
     require_below("y", events.y, height, f"the sensor is {height} pixels high; pass the height of this recording")
     require_below("p", events.p, 2, "polarity is 1 for ON and 0 for OFF")
-    flat = np.multiply(events.p, height, dtype=np.int32)
-    flat += events.y
-    flat *= width
-    flat += events.x
+    kind = np.int16 if 2 * height * width <= 1 << 15 else np.intp  # four times less to move where it fits
+    flat = events.p.astype(kind)
+    flat *= kind(height)
+    flat += events.y.astype(kind, copy=False)
+    flat *= kind(width)
+    flat += events.x.astype(kind, copy=False)
     return flat
 
 
-def _sum(events: Events, first: IntArray, height: int, width: int, dtype: DTypeLike) -> NDArray[Any]:
-    """Count events per frame and pixel; ``first[i]`` is the index of the first event of frame i."""
-    steps, pixels = first.size, 2 * height * width
-    flat = _flatten(events, height, width)
-    lengths = np.diff(first, append=events.size)
-    flat += np.repeat(np.arange(steps, dtype=np.int32) * np.int32(pixels), lengths)
-    counts = np.bincount(flat, minlength=steps * pixels)
-    return _cast(counts, dtype).reshape(steps, 2, height, width)
+def _sum(events: Events, bounds: IntArray, height: int, width: int, dtype: DTypeLike) -> NDArray[Any]:
+    """Count events per frame and pixel; frame i holds the events ``bounds[i] ... bounds[i + 1] - 1``."""
+    steps, pixels = bounds.size - 1, 2 * height * width
+    lengths = bounds[1:] - bounds[:-1]
+    flat = np.repeat(np.arange(0, steps * pixels, pixels), lengths)
+    flat += _flatten(events, height, width)
+    return _count(flat, steps * pixels, int(lengths.max()), dtype).reshape(steps, 2, height, width)
 
 
-def _cast(counts: NDArray[np.int64], dtype: DTypeLike) -> NDArray[Any]:
-    kind = np.dtype(dtype)
-    if kind.kind in "iu" and kind.itemsize < 8:
-        limit = int(np.iinfo(kind).max)
-        highest = int(counts.max(initial=0))
-        if highest > limit:
-            raise OverflowError(
-                f"a pixel counted {highest} events in one frame, but {kind} holds at most {limit}: "
-                "use more steps or a wider dtype such as numpy.uint16"
-            )
+def _count(flat: NDArray[np.intp], size: int, most: int, dtype: DTypeLike) -> NDArray[Any]:
+    """Count each index; ``most`` is a bound on the counts known beforehand."""
+    kind = _count_type(dtype)
+    counts = np.zeros(size, kind)
+    # adding a scalar of the array's own type is numpy's fast path: three times faster than bincount and a cast
+    np.add.at(counts, flat, kind.type(1))
+    # a count that wrapped round makes the total fall short of the number of events
+    if most > 127 and most > _largest(kind) and int(counts.sum(dtype=np.int64)) != flat.size:
+        _narrow(np.bincount(flat), kind)
+    return counts
+
+
+def _narrow(counts: NDArray[np.int64], dtype: DTypeLike) -> NDArray[Any]:
+    kind = _count_type(dtype)
+    highest, limit = int(counts.max(initial=0)), _largest(kind)
+    if highest > limit:
+        raise OverflowError(
+            f"a pixel counted {highest} events in one frame, but {kind} counts to {limit}: "
+            "use more or shorter frames, or a wider dtype such as numpy.uint16"
+        )
     return counts.astype(kind)
+
+
+def _count_type(dtype: DTypeLike) -> np.dtype[Any]:
+    kind = np.dtype(dtype)
+    if kind.kind not in "iuf":
+        raise TypeError(f"frames are counts: dtype must be an integer or floating-point type; got {kind}")
+    return kind
+
+
+def _largest(kind: np.dtype[Any]) -> int:
+    """Return the largest n so that 0 ... n are all exact in a numpy type."""
+    return int(np.iinfo(kind).max) if kind.kind in "iu" else 1 << (np.finfo(kind).nmant + 1)

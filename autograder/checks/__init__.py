@@ -1,0 +1,114 @@
+"""The checks of every problem set, and ``check``, the one call that a notebook makes.
+
+One module per problem set, named like the set, with a tuple ``CHECKS``; its questions' ids begin with the part
+of the set's name before the underscore (``ps2_surrogates``: ``ps2.``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from autograder.checks.core import PUBLIC_SEED, Check, Result, run
+from autograder.checks.message import html, plain
+
+__all__ = ["UnknownQuestionError", "check", "checks_of", "find", "grade", "problem_sets", "questions"]
+
+_MACHINERY = ("core", "message")
+
+
+class UnknownQuestionError(LookupError):
+    """No check has this id."""
+
+
+def problem_sets() -> list[str]:
+    """Names of the problem sets that have checks."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _MACHINERY)
+
+
+@cache
+def checks_of(problem_set: str) -> tuple[Check, ...]:
+    """The checks of a problem set, in the order of its notebook.
+
+    Raises:
+        UnknownQuestionError: there is no such problem set.
+    """
+    if problem_set not in problem_sets():
+        raise UnknownQuestionError(
+            f"no problem set is called {problem_set!r}; there are: {', '.join(problem_sets())}"
+        )
+    checks: tuple[Check, ...] = importlib.import_module(f"{__name__}.{problem_set}").CHECKS
+    return checks
+
+
+def questions() -> list[str]:
+    """Ids of all questions."""
+    return [question.id for problem_set in problem_sets() for question in checks_of(problem_set)]
+
+
+def find(question: str) -> Check:
+    """The check with this id.
+
+    Raises:
+        UnknownQuestionError: no check has it; the message lists those that exist.
+    """
+    for problem_set in problem_sets():
+        if str(question).split(".")[0] == problem_set.split("_")[0]:
+            for candidate in checks_of(problem_set):
+                if candidate.id == question:
+                    return candidate
+    raise UnknownQuestionError(f"no question is called {question!r}; there are: {', '.join(questions())}")
+
+
+def grade(question: str, namespace: Mapping[str, Any], *, seed: int = PUBLIC_SEED, hint: int = 0) -> Result:
+    """Grade the answer found in ``namespace``; see :func:`autograder.checks.core.run`."""
+    return run(find(question), namespace, seed=seed, hint=hint)
+
+
+def _display(result: Result) -> None:
+    ipython = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None:
+        print(plain(result))
+        return
+    from IPython.display import display
+
+    display(  # type: ignore[no-untyped-call]
+        {"text/plain": plain(result), "text/html": html(result)},
+        raw=True,
+        metadata={
+            "autograder": {
+                "question": result.question,
+                "misconceptions": list(result.misconceptions),
+                "failed": [group.id for group in result.groups if group.failure is not None],
+            }
+        },
+    )
+
+
+def check(question: str, *, hint: int = 0, namespace: Mapping[str, Any] | None = None) -> float:
+    """Check the answer to a question: shows what is right and what is not yet, and gives the score.
+
+    Args:
+        question: the question's id, such as ``"ps2.sine_surrogate"``.
+        hint: 0 for none, 1 to 3 for that many hints.
+        namespace: where the answer is; by default the notebook (or module) that calls.
+
+    Returns:
+        The score, a plain float. As the last expression of a graded cell, nbgrader reads it as the points.
+
+    Raises:
+        UnknownQuestionError: no question has this id.
+        ValueError: ``hint`` is not 0, 1, 2 or 3.
+    """
+    if hint not in (0, 1, 2, 3):
+        raise ValueError(f"hint must be 0, 1, 2 or 3; got {hint!r}")
+    if namespace is None:
+        caller = sys._getframe(1)
+        namespace = {**caller.f_globals, **caller.f_locals}
+    result = grade(question, namespace, hint=hint)
+    _display(result)
+    return result.score

@@ -1,0 +1,34 @@
+/* Small repairs for keyboard and screen-reader users, made once the page is read. */
+(function () {
+  "use strict";
+
+  // What scrolls sideways can be reached and scrolled with the keyboard.
+  function reachable() {
+    const boxes = document.querySelectorAll(
+      ".bd-article pre, .bd-article .output, .pst-scrollable-table-container, .bd-article .table-box, .bd-article div.math, mjx-container[display=true]");
+    for (const box of boxes) {
+      if (box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1) {
+        box.tabIndex = 0;
+      } else if (box.tabIndex === 0) {
+        box.removeAttribute("tabindex");
+      }
+    }
+  }
+
+  // The theme repeats some identifiers; an identifier names one element.
+  function unique() {
+    const seen = new Set();
+    for (const element of document.querySelectorAll("[id]")) {
+      if (seen.has(element.id)) element.removeAttribute("id");
+      else seen.add(element.id);
+    }
+  }
+
+  unique();
+  reachable();
+  window.addEventListener("load", reachable);
+  window.addEventListener("resize", reachable);
+  if (window.MathJax && window.MathJax.startup && window.MathJax.startup.promise) {
+    window.MathJax.startup.promise.then(reachable);
+  }
+})();

@@ -1,0 +1,550 @@
+"""The unevenness error: what the order of the input does to the number of output spikes.
+
+Contents: the theorem that names the case (:func:`classify`, :func:`classify_one`), the ratchet behind it
+(:func:`ratchet`, :func:`burst_counts`, :func:`order_cannot_matter`), worked cases (:data:`STUDIES`,
+:func:`order_histogram`) and the profile over the depth of a random network (:func:`depth_profile`).
+
+Convention: integrate-and-fire neurons with soft reset that fire at the threshold; currents are ``[T, ...]``.
+``expected`` is the count q = clip(floor(X), 0, T) with X = (v(0) + sum of currents)/threshold: what the same charge
+gives when it arrives evenly.  ``excess`` is N - q, so it is positive for extra spikes and negative for missing ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from fractions import Fraction
+from functools import partial
+from itertools import combinations
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from snnkit._validate import require_finite, require_float, require_in, require_positive, require_steps
+from snnkit.dynamics import if_step, simulate
+
+
+class Case(IntEnum):
+    """What the final potential and the count of a neuron say about its unevenness error."""
+
+    EVEN = 0  #: 0 <= v(T) < threshold: no error
+    SILENT = 1  #: v(T) < 0 and no spike: no error, there was nothing to take back
+    SATURATED = 2  #: v(T) >= threshold and a spike at every step: no error, there was no room for more
+    EXTRA = 3  #: v(T) < 0 and at least one spike: too many spikes
+    MISSING = 4  #: v(T) >= threshold and a step without spike: too few spikes
+
+
+class Verdict(NamedTuple):
+    """Result of :func:`classify`: ``case`` (int8, values of :class:`Case`) and ``excess`` = N - q (int64)."""
+
+    case: Tensor
+    excess: Tensor
+
+    @property
+    def uneven(self) -> Tensor:
+        """True where the order of the input changed the count."""
+        return self.excess != 0
+
+    @property
+    def extra(self) -> Tensor:
+        return self.excess.clamp(min=0)
+
+    @property
+    def missing(self) -> Tensor:
+        return (-self.excess).clamp(min=0)
+
+
+def classify(
+    count: Tensor, v_end: Tensor, *, threshold: float | Tensor, steps: int, tolerance: float = 0.0
+) -> Verdict:
+    """Name the case of every neuron and count its extra or missing spikes.
+
+    The final potential is compared with 0 and the threshold directly, and never rebuilt from a sum of currents, so
+    a running network in float32 is judged by the potential that it has.
+
+    Args:
+        count: number of spikes N, whole numbers in [0, steps], any shape.
+        v_end: potential v(T) after the last step, same shape.
+        threshold: positive number or tensor that broadcasts against ``v_end``.
+        steps: number of time steps T.
+        tolerance: share of the threshold below which a potential counts as having reached 0 or the threshold;
+            above 0 it keeps the rounding of long sums from being called an error.
+
+    Returns:
+        :class:`Verdict`, with tensors shaped like ``v_end``.
+
+    Raises:
+        TypeError: if ``v_end`` is not floating point or ``steps`` no int.
+        ValueError: if a count lies outside [0, steps], the potential is not finite or the threshold not positive.
+
+    Source: with v(T) = threshold (X - N), q = clip(floor(X), 0, T) and N differ in the cases named by
+    :class:`Case`; Bu et al., ICLR 2022, section 4.3, states the condition with a closed interval.
+    """
+    require_steps(steps)
+    require_float("v_end", v_end)
+    require_finite("v_end", v_end)
+    require_positive("threshold", threshold)
+    require_in("tolerance", tolerance, 0.0, 0.5)
+    if count.shape != v_end.shape:
+        raise ValueError(
+            f"count and v_end must have one shape; got {list(count.shape)} and {list(v_end.shape)}"
+        )
+    number = count.to(torch.int64)
+    if bool((number != count).any()) or (
+        number.numel() and (int(number.min()) < 0 or int(number.max()) > steps)
+    ):
+        raise ValueError(
+            f"count must hold whole numbers in [0, {steps}]; got values from {count.min()} to {count.max()}"
+        )
+    level = torch.as_tensor(threshold, dtype=torch.float64)
+    potential = v_end.to(torch.float64) + tolerance * level
+    below, above = potential < 0, potential >= level
+    units = torch.floor(potential / level).to(torch.int64)
+    extra = torch.minimum(number, (-units).clamp(min=1))
+    missing = torch.minimum(steps - number, units.clamp(min=1))
+    zero = torch.zeros_like(number)
+    excess = torch.where(below, extra, torch.where(above, -missing, zero))
+    case = torch.full_like(number, Case.EVEN, dtype=torch.int8)
+    case[below] = torch.where(number[below] == 0, Case.SILENT, Case.EXTRA).to(torch.int8)
+    case[above] = torch.where(number[above] == steps, Case.SATURATED, Case.MISSING).to(torch.int8)
+    return Verdict(case, excess)
+
+
+def classify_one(
+    count: int, v_end: float | Fraction, *, threshold: float | Fraction = 1, steps: int
+) -> tuple[Case, int]:
+    """The theorem for one neuron, in the arithmetic of its arguments (exact for ``int`` and ``Fraction``).
+
+    Args:
+        count: number of spikes N in [0, steps].
+        v_end: potential v(T) after the last step.
+        threshold: positive threshold.
+        steps: number of time steps T.
+
+    Returns:
+        The case and the excess N - q.
+
+    Raises:
+        ValueError: if the count lies outside [0, steps] or the threshold is not positive.
+
+    Source: see :func:`classify`.
+    """
+    require_steps(steps)
+    require_positive("threshold", float(threshold))
+    require_in("count", count, 0, steps)
+    if v_end < 0:
+        if count == 0:
+            return Case.SILENT, 0
+        return Case.EXTRA, min(count, math.ceil(-v_end / threshold))
+    if v_end >= threshold:
+        if count == steps:
+            return Case.SATURATED, 0
+        return Case.MISSING, -min(steps - count, math.floor(v_end / threshold))
+    return Case.EVEN, 0
+
+
+def expected_count(charge: Tensor, *, threshold: float | Tensor, steps: int) -> Tensor:
+    """Spikes that a total charge gives when it arrives evenly: q = clip(floor(charge/threshold), 0, T).
+
+    Args:
+        charge: v(0) plus the sum of the currents, any shape, floating point.
+        threshold: positive number or tensor.
+        steps: number of time steps T.
+
+    Returns:
+        int64 counts, shaped like ``charge``.
+
+    Raises:
+        TypeError: if ``charge`` is not floating point.
+        ValueError: if the threshold is not positive or ``steps`` is below 1.
+
+    Source: Deng & Gu, ICLR 2021, eq. (7); Bu et al., ICLR 2022, eq. (12).
+    """
+    require_float("charge", charge)
+    require_positive("threshold", threshold)
+    require_steps(steps)
+    return torch.floor(charge / threshold).clamp(0, steps).to(torch.int64)
+
+
+class Firing(NamedTuple):
+    """Spikes ``[T, ...]`` (multiples of the threshold that are sent) and the potential after the last step."""
+
+    spikes: Tensor
+    v_end: Tensor
+
+
+def fire(currents: Tensor, threshold: float | Tensor = 1.0, v0: float | Tensor = 0.0) -> Firing:
+    """Run the integrate-and-fire neuron with soft reset.
+
+    Args:
+        currents: ``[T, ...]``, floating point.
+        threshold: positive number or tensor that broadcasts against one step.
+        v0: potential before the first step.
+
+    Returns:
+        Spikes ``[T, ...]`` in {0, 1} and v(T).
+
+    Raises:
+        TypeError, ValueError: for bad arguments, see :func:`snnkit.dynamics.simulate`.
+
+    Source: Bu et al., ICLR 2022, eqs. (3)-(5).
+    """
+    trace = simulate(partial(if_step, threshold=threshold), currents, v0)
+    return Firing(trace.spikes, trace.v[-1])
+
+
+def ratchet(currents: Tensor, threshold: float | Tensor = 1.0, v0: float | Tensor = 0.0) -> Tensor:
+    """The count of the integrate-and-fire neuron, written without a potential.
+
+    ``N(t) = N(t-1) + [X(t) >= N(t-1) + 1]`` with ``X(t) = (v(0) + sum of the first t currents)/threshold``: the
+    count never goes down (extra spikes) and goes up by at most one a step (missing spikes).
+
+    Args:
+        currents: ``[T, ...]``, floating point.
+        threshold: positive number or tensor.
+        v0: potential before the first step.
+
+    Returns:
+        N(t) after every step, ``[T, ...]``, int64.
+
+    Raises:
+        TypeError: if ``currents`` is not floating point.
+        ValueError: if the threshold is not positive or there is no time step.
+
+    Source: partial sums of Bu et al., ICLR 2022, eq. (8).
+    """
+    partial_sums = _partial_sums(currents, threshold, v0)
+    count = torch.zeros(partial_sums.shape[1:], dtype=torch.int64)
+    counts = []
+    for x in partial_sums:
+        count = count + (x >= count + 1)
+        counts.append(count)
+    return torch.stack(counts)
+
+
+def burst_counts(currents: Tensor, threshold: float | Tensor = 1.0, v0: float | Tensor = 0.0) -> Tensor:
+    """Count of a neuron that may send several spikes in a step but cannot take one back.
+
+    ``N(t) = max(0, max over s <= t of floor(X(s)))``: the running maximum.
+
+    Args:
+        currents: ``[T, ...]``, floating point.
+        threshold: positive number or tensor.
+        v0: potential before the first step.
+
+    Returns:
+        N(t), ``[T, ...]``, int64.
+
+    Raises:
+        TypeError, ValueError: as :func:`ratchet`.
+
+    Source: closed form of the ratchet without the bound of one spike a step.
+    """
+    levels = torch.floor(_partial_sums(currents, threshold, v0)).to(torch.int64)
+    return torch.cummax(levels, dim=0).values.clamp(min=0)
+
+
+def order_cannot_matter(currents: Tensor, threshold: float | Tensor = 1.0) -> Tensor:
+    """True where a sufficient condition excludes unevenness for every ``0 <= v(0) < threshold``.
+
+    The condition: all currents of the neuron lie in [0, threshold], or all are <= 0, or all are >= threshold.  A
+    constant current meets it, so the first layer of a network with analogue input has no unevenness error.
+
+    Args:
+        currents: ``[T, ...]``, floating point.
+        threshold: positive number or tensor.
+
+    Returns:
+        Boolean tensor shaped like one step.
+
+    Raises:
+        TypeError, ValueError: as :func:`ratchet`.
+
+    Source: with such currents the ratchet can follow floor(X(t)) at every step; Bu et al., ICLR 2022,
+    section 4.3, assume what this guarantees.
+    """
+    _require_currents(currents, threshold)
+    low, high = currents.amin(dim=0), currents.amax(dim=0)
+    return ((low >= 0) & (high <= threshold)) | (high <= 0) | (low >= threshold)
+
+
+def _partial_sums(currents: Tensor, threshold: float | Tensor, v0: float | Tensor) -> Tensor:
+    _require_currents(currents, threshold)
+    start = torch.as_tensor(v0, dtype=currents.dtype)
+    return (start + currents.cumsum(dim=0)) / threshold
+
+
+def _require_currents(currents: Tensor, threshold: float | Tensor) -> None:
+    require_float("currents", currents)
+    require_positive("threshold", threshold)
+    if currents.dim() == 0 or currents.shape[0] == 0:
+        raise ValueError(f"currents must be [T, ...] with T >= 1; got shape {list(currents.shape)}")
+
+
+# --- worked cases -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Study:
+    """One neuron with threshold 1 and a short list of currents, and what it shows."""
+
+    title: str
+    currents: tuple[float, ...]
+    v0: float = 0.0
+
+    def run(self) -> Outcome:
+        """Simulate the neuron and compare it with ReLU of its average current.
+
+        Returns:
+            :class:`Outcome`.
+
+        Source: Bu et al., ICLR 2022, eqs. (3)-(9).
+        """
+        currents = torch.tensor(self.currents, dtype=torch.float64)
+        steps = len(self.currents)
+        firing = fire(currents, v0=self.v0)
+        times = tuple(int(step) + 1 for step in firing.spikes.nonzero().flatten())
+        v_end = float(firing.v_end)
+        case, excess = classify_one(len(times), v_end, steps=steps)
+        average = max(0.0, sum(self.currents) / steps)
+        return Outcome(times, len(times) / steps, v_end, average, case, excess)
+
+
+class Outcome(NamedTuple):
+    """What a :class:`Study` does; ``times`` count from 1, ``rate`` is N/T, ``target`` is ReLU of the average."""
+
+    times: tuple[int, ...]
+    rate: float
+    v_end: float
+    target: float
+    case: Case
+    excess: int
+
+
+def weighted_currents(
+    weights: Sequence[float], times: Sequence[Sequence[int]], steps: int
+) -> tuple[float, ...]:
+    """Currents of a neuron whose inputs fire at given steps.
+
+    Args:
+        weights: one weight per input.
+        times: the steps, counted from 1, at which each input fires.
+        steps: number of time steps T.
+
+    Returns:
+        The current of each step.
+
+    Raises:
+        ValueError: if the lengths differ or a time lies outside 1..T.
+
+    Source: Bu et al., ICLR 2022, eq. (2), with spikes of height 1.
+    """
+    require_steps(steps)
+    if len(weights) != len(times):
+        raise ValueError(
+            f"one list of times per weight is needed; got {len(times)} for {len(weights)} weights"
+        )
+    for row in times:
+        for moment in row:
+            require_in("a firing time", moment, 1, steps)
+    return tuple(
+        float(sum(weight for weight, row in zip(weights, times, strict=True) if step in row))
+        for step in range(1, steps + 1)
+    )
+
+
+_A = (2.0, -2.0)
+_B = (1.5,)
+STUDIES: dict[str, Study] = {
+    "A even": Study(
+        "rates 0.6 and 0.4 through weights 2 and -2, alternating: exact",
+        weighted_currents(_A, [(1, 3, 5), (2, 4)], 5),
+    ),
+    "A excitation first": Study(
+        "the same rates, excitation first: two extra spikes",
+        weighted_currents(_A, [(1, 2, 3), (4, 5)], 5),
+    ),
+    "A inhibition first": Study(
+        "the same rates, inhibition first: one spike missing, v(T) exactly at the threshold",
+        weighted_currents(_A, [(3, 4, 5), (1, 2)], 5),
+    ),
+    "B three inputs": Study(
+        "one input of weight 1.5 at steps 1, 3 and 4: 1.5 of charge are left over, one spike is missing",
+        weighted_currents(_B, [(1, 3, 4)], 4),
+    ),
+    "B even": Study(
+        "one input of weight 1.5 at steps 1 and 3: v(T) = 0, exact", weighted_currents(_B, [(1, 3)], 4)
+    ),
+    "B late": Study(
+        "the same two inputs at steps 3 and 4: one spike missing", weighted_currents(_B, [(3, 4)], 4)
+    ),
+    "C": Study(
+        "a spike that later inhibition cannot take back: the average is negative, ReLU gives 0",
+        (0.9, 0.3, -2.0, 0.4),
+    ),
+}
+
+
+def order_histogram(
+    weights: tuple[float, float] = _A, *, steps: int = 5, first_spikes: int = 3, v0: float = 0.0
+) -> dict[int, int]:
+    """Output counts over all orders of two inputs, one of which fires whenever the other does not.
+
+    Args:
+        weights: weight of the first and of the second input.
+        steps: number of time steps T.
+        first_spikes: number of steps at which the first input fires.
+        v0: potential before the first step.
+
+    Returns:
+        ``{count: number of orders}``, sorted by count.
+
+    Raises:
+        ValueError: if ``first_spikes`` lies outside [0, steps].
+
+    Source: Bu et al., ICLR 2022, example of section 4.3, over all ten orders.
+    """
+    require_in("first_spikes", first_spikes, 0, steps)
+    everything = range(1, steps + 1)
+    histogram: Counter[int] = Counter()
+    for first in combinations(everything, first_spikes):
+        second = [step for step in everything if step not in first]
+        outcome = Study("one order", weighted_currents(weights, [first, second], steps), v0).run()
+        histogram[len(outcome.times)] += 1
+    return dict(sorted(histogram.items()))
+
+
+# --- a random network, layer by layer ---------------------------------------------------------------------
+
+Rule = Callable[[Tensor, Tensor, Tensor], Firing]
+
+
+class DenseNet(NamedTuple):
+    """Weights ``[out, in]``, thresholds (one scalar tensor per layer) and constant input ``[N, in]``."""
+
+    weights: list[Tensor]
+    thresholds: list[Tensor]
+    x: Tensor
+
+    def activations(self, levels: int) -> list[Tensor]:
+        """The network of the same weights with activations rounded to ``levels`` steps, layer by layer."""
+        outputs, h = [], self.x
+        for weight, threshold in zip(self.weights, self.thresholds, strict=True):
+            h = _rounded(h @ weight.T, threshold, levels)
+            outputs.append(h)
+        return outputs
+
+
+def _rounded(z: Tensor, threshold: Tensor, levels: int) -> Tensor:
+    return threshold / levels * torch.floor(z * levels / threshold + 0.5).clamp(0, levels)
+
+
+def random_dense_net(
+    *,
+    layers: int = 8,
+    width: int = 256,
+    samples: int = 200,
+    levels: int = 8,
+    quantile: float = 0.999,
+    seed: int = 0,
+) -> DenseNet:
+    """A network with He weights, standard normal input, and a quantile of its activations as thresholds.
+
+    Args:
+        layers: number of layers.
+        width: neurons per layer.
+        samples: number of inputs.
+        levels: levels of the rounded activations from which the next layer's threshold is taken.
+        quantile: share of the pre-activations, ReLU applied, that lies below the threshold.
+        seed: seed of the generator.
+
+    Returns:
+        :class:`DenseNet` in float64.
+
+    Raises:
+        ValueError: if a size is below 1 or the quantile leaves [0, 1].
+
+    Source: He et al., ICCV 2015, for the weights.
+    """
+    for name, value in (("layers", layers), ("width", width), ("samples", samples), ("levels", levels)):
+        require_steps(value, name)
+    require_in("quantile", quantile, 0.0, 1.0)
+    generator = torch.Generator().manual_seed(seed)
+    draw = partial(torch.randn, generator=generator, dtype=torch.float64)
+    x = draw(samples, width)
+    weights = [draw(width, width) * math.sqrt(2 / width) for _ in range(layers)]
+    thresholds, h = [], x
+    for weight in weights:
+        z = h @ weight.T
+        ordered = z.clamp(min=0).flatten().sort().values
+        threshold = ordered[round(quantile * (ordered.numel() - 1))]
+        thresholds.append(threshold)
+        h = _rounded(z, threshold, levels)
+    return DenseNet(weights, thresholds, x)
+
+
+@dataclass(frozen=True)
+class LayerProfile:
+    """Unevenness of one layer; shares ``extra``, ``single`` and ``silenced`` are of the uneven neurons."""
+
+    uneven: float  #: share of neurons with N != q
+    extra: float  #: of these, those with too many spikes
+    single: float  #: of these, those that are wrong by exactly one spike
+    silenced: float  #: of these, those with q = 0 < N: neurons that should not have fired
+    relative_rmse: float  #: rms distance from the rounded network, over the rms of its activations
+
+
+def depth_profile(
+    net: DenseNet, steps: int, rules: Rule | Sequence[Rule] = fire, *, levels: int | None = None
+) -> list[LayerProfile]:
+    """Run a dense network of spiking neurons and describe the unevenness of each layer.
+
+    Every neuron starts at half its threshold; the input is a constant current.
+
+    Args:
+        net: the network.
+        steps: number of time steps T.
+        rules: what a layer does with its currents, one rule for all layers or one each.
+        levels: levels of the rounded network that ``relative_rmse`` compares with; ``steps`` unless given.
+
+    Returns:
+        One :class:`LayerProfile` per layer.
+
+    Raises:
+        ValueError: if ``steps`` is below 1 or the number of rules is not the number of layers.
+
+    Source: Bu et al., ICLR 2022, section 4.3, measured.
+    """
+    require_steps(steps)
+    sequence = [rules] * len(net.weights) if callable(rules) else list(rules)
+    if len(sequence) != len(net.weights):
+        raise ValueError(f"{len(net.weights)} layers need as many rules; got {len(sequence)}")
+    targets = net.activations(steps if levels is None else levels)
+    profiles, signal = [], net.x.expand(steps, *net.x.shape)
+    for weight, threshold, rule, target in zip(net.weights, net.thresholds, sequence, targets, strict=True):
+        currents = signal @ weight.T
+        v0 = threshold / 2
+        spikes = rule(currents, threshold, v0).spikes
+        profiles.append(_profile(currents, spikes, threshold, v0, target))
+        signal = spikes * threshold
+    return profiles
+
+
+def _profile(currents: Tensor, spikes: Tensor, threshold: Tensor, v0: Tensor, target: Tensor) -> LayerProfile:
+    count = spikes.sum(dim=0).to(torch.int64)
+    v_end = v0 + currents.sum(dim=0) - threshold * count
+    excess = classify(count, v_end, threshold=threshold, steps=len(spikes), tolerance=1e-9).excess
+    wrong = excess != 0
+    among = max(int(wrong.sum()), 1)
+    difference = spikes.mean(dim=0) * threshold - target
+    return LayerProfile(
+        uneven=float(wrong.double().mean()),
+        extra=int((excess > 0).sum()) / among,
+        single=int((excess.abs() == 1).sum()) / among,
+        silenced=int((wrong & (excess == count)).sum()) / among,
+        relative_rmse=float(difference.square().mean().sqrt() / target.square().mean().sqrt()),
+    )

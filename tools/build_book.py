@@ -1,0 +1,200 @@
+"""Build the site: ``python tools/build_book.py [--out build/site]``.
+
+The pages are executed, cross-references and citations are checked, and any warning fails the build.
+What is unchanged is not built again: pages are read anew when they change, and executed anew when their
+code, the library, a result file or an installed version changes.  The finished site is in ``OUT/html``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+#: A change here means that every page is executed again.
+CODE = ("snnkit/**/*.py", "experiments/results/**/*.json", "constraints.txt", "book/_ext/*.py")
+#: A change here means that the pages that changed are read again.
+PAGES = ("book/**/*", "exercises/*/*.ipynb")
+#: A change here, or in the list of pages, means that every page is read again.
+LAYOUT = ("_config.yml", "_toc.yml")
+DERIVED = "book/reference/api/"
+#: Parts of the themes that no page uses.
+UNUSED = ("_static/locales", "_static/vendor/fontawesome", "_static/images", "_sources")
+RUN = "from jupyter_book.cli.main import main; main()"
+_ICON = r'"?[a-z0-9][a-z0-9-]*"?:\[\d+,\d+,\[[^\]]*\],"[0-9a-f]+",(?:"[^"]*"|\[(?:"[^"]*",?)*\])\]'
+ICON = re.compile(_ICON)
+ICONS = re.compile(rf"\{{(?:{_ICON},?)+\}}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build what changed; return 0 when the site is complete and free of warnings."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "site", help="folder of the site")
+    parser.add_argument("--fresh", action="store_true", help="forget everything that was built before")
+    options = parser.parse_args(arguments)
+    out = options.out.resolve()
+    started = time.monotonic()
+    if options.fresh and out.exists():
+        shutil.rmtree(out)
+    work, site, record = out / "work", out / "html", out / "state.json"
+    index = site / "index.html"
+    wanted, found = _state(), _read(record)
+    if found == wanted and index.exists():
+        print(f"The book is up to date: {index}")
+        return 0
+    record.unlink(missing_ok=True)
+    _forget(work / "_build", wanted, found)
+    out.mkdir(parents=True, exist_ok=True)
+    status, problems = _run(work)
+    if status or problems:
+        _report(problems, status)
+        # Sphinx repeats a warning only when it reads the page again.
+        shutil.rmtree(work / "_build" / ".doctrees", ignore_errors=True)
+        return 1
+    _publish(work / "_build" / "html", site)
+    record.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+    print(f"The book was built in {time.monotonic() - started:.0f} s: {index}")
+    return 0
+
+
+def _state() -> dict[str, str]:
+    pages = list(_files(PAGES))
+    layout = [*_files(LAYOUT), *(path.relative_to(ROOT).as_posix() for path in pages if path.suffix != ".js")]
+    return {
+        "code": _digest([*_files(CODE), sys.version]),
+        "pages": _digest(pages),
+        "layout": _digest(layout),
+    }
+
+
+def _files(patterns: Iterable[str]) -> Iterator[Path]:
+    for pattern in patterns:
+        for path in sorted(ROOT.glob(pattern)):
+            if path.is_file() and not _is_derived(path):
+                yield path
+
+
+def _is_derived(path: Path) -> bool:
+    name = path.relative_to(ROOT).as_posix()
+    return name.startswith(DERIVED) or "__pycache__" in name or ".ipynb_checkpoints" in name
+
+
+def _digest(parts: Iterable[Path | str]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Path):
+            digest.update(part.relative_to(ROOT).as_posix().encode() + b"\0" + part.read_bytes())
+        else:
+            digest.update(part.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def _read(record: Path) -> dict[str, str]:
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _forget(build: Path, wanted: dict[str, str], found: dict[str, str]) -> None:
+    """Remove what is out of date and would not be noticed by Sphinx or by the execution cache."""
+    if found.get("code") != wanted["code"]:
+        shutil.rmtree(build, ignore_errors=True)
+    elif found.get("layout") != wanted["layout"]:
+        shutil.rmtree(build / ".doctrees", ignore_errors=True)
+        shutil.rmtree(build / "html", ignore_errors=True)
+
+
+def _run(work: Path) -> tuple[int, list[str]]:
+    """Run jupyter-book, show its progress, and return its exit status and the warnings."""
+    command = [sys.executable, "-c", RUN, "build", str(ROOT), "--path-output", str(work)]
+    environment = os.environ | {
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONHASHSEED": "0",
+        "NO_COLOR": "1",
+        "SOURCE_DATE_EPOCH": "1767225600",
+    }
+    process = subprocess.Popen(
+        [*command, "-n", "-W", "--keep-going"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    assert process.stdout is not None
+    problems: list[str] = []
+    tail: list[str] = []
+    for raw in process.stdout:
+        line = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", raw).strip()
+        tail = [*tail[-30:], line]
+        if re.search(r"\b(WARNING|ERROR|CRITICAL)\b", line):
+            problems.append(line.replace(str(ROOT) + os.sep, ""))
+        shown = re.match(
+            r"(reading sources|writing output)\.\.\. \[\s*\d+%\] (\S+)|.*(Executing notebook).*", line
+        )
+        if shown:
+            print(f"  {line.replace(str(ROOT) + os.sep, '')}", flush=True)
+    status = process.wait()
+    if status and not problems:
+        problems = tail
+    return status, problems
+
+
+def _report(problems: list[str], status: int) -> None:
+    print(f"\nThe book was not built: {len(problems)} problem(s), exit status {status}.", file=sys.stderr)
+    for problem in dict.fromkeys(problems):
+        print(f"  {problem}", file=sys.stderr)
+    print("The site of the build before, if there was one, is untouched.", file=sys.stderr)
+
+
+def _publish(built: Path, site: Path) -> None:
+    """Copy the pages to their place without what no reader needs, then replace the old site at once."""
+    fresh = site.with_name("html.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(built, fresh, ignore=shutil.ignore_patterns("*.map", ".buildinfo*", ".doctrees"))
+    for name in UNUSED:
+        shutil.rmtree(fresh / name, ignore_errors=True)
+    _keep_used_icons(fresh)
+    old = site.with_name("html.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if site.exists():
+        site.rename(old)
+    fresh.rename(site)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _keep_used_icons(site: Path) -> None:
+    """Drop the drawings of icons that no page, script or style sheet names: they are 1.4 MB."""
+    script = site / "_static" / "scripts" / "fontawesome.js"
+    if not script.exists():
+        return
+    used: set[str] = set()
+    for path in [*site.rglob("*.html"), *site.glob("_static/**/*.js")]:
+        if path != script:
+            used.update(re.findall(r"\bfa-([a-z0-9-]+)", path.read_text(encoding="utf-8", errors="replace")))
+    text = script.read_text(encoding="utf-8")
+
+    def keep(icons: re.Match[str]) -> str:
+        names = {icon: set(re.findall(r"[a-z0-9-]+", icon.split("]")[0])) for icon in ICON.findall(icons[0])}
+        return "{" + ",".join(icon for icon, known in names.items() if known & used) + "}"
+
+    script.write_text(ICONS.sub(keep, text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
