@@ -2,7 +2,8 @@
 
 The pages are executed, cross-references and citations are checked, and any warning fails the build.
 What is unchanged is not built again: pages are read anew when they change, and executed anew when their
-code, the library, a result file or an installed version changes.  The finished site is in ``OUT/html``.
+code, the library, a result file or an installed version changes.  The site in OUT is replaced as a whole
+when the build has succeeded; the files that make the next build fast lie beside it, in ``OUT-work``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -43,24 +45,24 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     out = options.out.resolve()
     started = time.monotonic()
-    if options.fresh and out.exists():
-        shutil.rmtree(out)
-    work, site, record = out / "work", out / "html", out / "state.json"
-    index = site / "index.html"
+    work = out.with_name(out.name + "-work")
+    if options.fresh:
+        shutil.rmtree(work, ignore_errors=True)
+    record, index = work / "state.json", out / "index.html"
     wanted, found = _state(), _read(record)
     if found == wanted and index.exists():
         print(f"The book is up to date: {index}")
         return 0
     record.unlink(missing_ok=True)
     _forget(work / "_build", wanted, found)
-    out.mkdir(parents=True, exist_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
     status, problems = _run(work)
     if status or problems:
         _report(problems, status)
         # Sphinx repeats a warning only when it reads the page again.
         shutil.rmtree(work / "_build" / ".doctrees", ignore_errors=True)
         return 1
-    _publish(work / "_build" / "html", site)
+    _publish(work / "_build" / "html", out)
     record.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
     print(f"The book was built in {time.monotonic() - started:.0f} s: {index}")
     return 0
@@ -142,7 +144,7 @@ def _run(work: Path) -> tuple[int, list[str]]:
     for raw in process.stdout:
         line = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", raw).strip()
         tail = [*tail[-30:], line]
-        if re.search(r"\b(WARNING|ERROR|CRITICAL)\b", line):
+        if re.search(r"(^|: )(WARNING|ERROR|CRITICAL): ", line):
             problems.append(line.replace(str(ROOT) + os.sep, ""))
         shown = re.match(
             r"(reading sources|writing output)\.\.\. \[\s*\d+%\] (\S+)|.*(Executing notebook).*", line
@@ -159,18 +161,22 @@ def _report(problems: list[str], status: int) -> None:
     print(f"\nThe book was not built: {len(problems)} problem(s), exit status {status}.", file=sys.stderr)
     for problem in dict.fromkeys(problems):
         print(f"  {problem}", file=sys.stderr)
+        log = re.search(r"traceback saved in: (\S+)", problem)
+        if log and (ROOT / log[1]).exists():
+            trace = re.sub(r"\x1b\[[0-9;]*m", "", (ROOT / log[1]).read_text(encoding="utf-8"))
+            print(textwrap.indent("\n".join(trace.strip().splitlines()[-12:]), "      "), file=sys.stderr)
     print("The site of the build before, if there was one, is untouched.", file=sys.stderr)
 
 
 def _publish(built: Path, site: Path) -> None:
     """Copy the pages to their place without what no reader needs, then replace the old site at once."""
-    fresh = site.with_name("html.new")
+    fresh = site.with_name(site.name + "-new")
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(built, fresh, ignore=shutil.ignore_patterns("*.map", ".buildinfo*", ".doctrees"))
     for name in UNUSED:
         shutil.rmtree(fresh / name, ignore_errors=True)
     _keep_used_icons(fresh)
-    old = site.with_name("html.old")
+    old = site.with_name(site.name + "-old")
     shutil.rmtree(old, ignore_errors=True)
     if site.exists():
         site.rename(old)

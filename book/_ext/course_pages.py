@@ -6,13 +6,16 @@ its sources, so that a new module cannot be forgotten.  The pages are derived an
 
 from __future__ import annotations
 
+import ast
 import pkgutil
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -21,6 +24,7 @@ import snnkit
 PAGES = Path("book/reference/api")
 
 
+@cache
 def public_modules() -> list[str]:
     """Names of the modules of ``snnkit`` that a user may import, in alphabetical order."""
     names = [
@@ -34,6 +38,11 @@ def public_modules() -> list[str]:
 def page_name(module: str) -> str:
     """Name of a module's page, without suffix: ``conversion.errors`` for ``snnkit.conversion.errors``."""
     return module.removeprefix("snnkit.").replace(".", "-")
+
+
+def anchor(module: str) -> str:
+    """Label of a module's page."""
+    return f"api-{page_name(module)}"
 
 
 def write_api_pages(root: Path) -> None:
@@ -50,8 +59,9 @@ def write_api_pages(root: Path) -> None:
 
 
 def _api_page(module: str) -> str:
-    anchor = f"api-{page_name(module)}"
-    return f"({anchor})=\n# `{module}`\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
+    return (
+        f"({anchor(module)})=\n# `{module}`\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
+    )
 
 
 def _plain_text(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
@@ -107,9 +117,33 @@ class InteractiveFigure(SphinxDirective):
         return [figure, *messages]
 
 
+class ApiOverview(SphinxDirective):
+    """A table of the public modules, each with the first sentence of its docstring."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        rows = ["| module | what is in it |", "|---|---|"]
+        rows += [
+            f"| {{ref}}`{module} <{anchor(module)}>` | {summary(module)} |" for module in public_modules()
+        ]
+        holder = nodes.container()
+        self.state.nested_parse(StringList(rows, self.get_source_info()[0]), self.content_offset, holder)
+        return list(holder.children)
+
+
+def summary(module: str) -> str:
+    """First sentence of a module's docstring, read from its source."""
+    root = Path(next(iter(snnkit.__path__)))
+    path = root.joinpath(*module.split(".")[1:])
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    text = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
+    return text.split("\n\n")[0].replace("\n", " ").replace("``", "`").replace("|", "\\|")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the extension; called by Sphinx."""
     write_api_pages(Path(app.srcdir))
     app.connect("autodoc-process-docstring", _plain_text, priority=400)
     app.add_directive("interactive", InteractiveFigure)
+    app.add_directive("api-overview", ApiOverview)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

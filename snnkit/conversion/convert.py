@@ -404,21 +404,24 @@ class _Chunk(nn.Module):
         super().__init__()
         self.neuron = neuron
         self.constant = constant
+        self.buffer: Tensor | None = None
+        self.slices: tuple[Tensor, ...] = ()
 
     def forward(self, current: Tensor, steps: int) -> Tensor:
-        currents = [current] * steps if self.constant else list(current.chunk(steps))
-        shape = (steps * currents[0].shape[0], *currents[0].shape[1:])
-        layout = torch.channels_last if current.dim() == 4 and not current.is_contiguous() else None
-        outputs = torch.empty(shape, dtype=current.dtype, device=current.device)
-        if layout is not None:
-            outputs = outputs.to(memory_format=layout)
+        currents = (current,) * steps if self.constant else current.chunk(steps)
+        buffer, neuron = self.buffer, self.neuron
+        shape = (steps * currents[0].shape[0], *current.shape[1:])
+        if buffer is None or buffer.shape != shape or buffer.dtype != current.dtype:
+            layout = torch.channels_last if current.dim() == 4 else torch.contiguous_format
+            buffer = torch.empty(shape, dtype=current.dtype, device=current.device, memory_format=layout)
+            self.buffer, self.slices = buffer, buffer.chunk(steps)
         try:
-            for one, output in zip(currents, outputs.chunk(steps), strict=True):
-                self.neuron.write_to(output)
-                self.neuron(one)
+            for one, output in zip(currents, self.slices, strict=True):
+                neuron.write_to(output)
+                neuron(one)
         finally:
-            self.neuron.write_to(None)
-        return outputs
+            neuron.write_to(None)
+        return buffer
 
 
 def _repeat(constant: Tensor, steps: int) -> Tensor:
@@ -427,11 +430,17 @@ def _repeat(constant: Tensor, steps: int) -> Tensor:
 
 @dataclass
 class _Plan:
-    """The body in two parts: what the image alone decides (run once) and what every time step runs."""
+    """The body in three parts; only the middle one runs at every time step.
+
+    ``constant`` is what the image alone decides.
+    ``last`` follows the last neurons: it is affine, so it is applied once, to the average of its inputs.
+    """
 
     constant: fx.GraphModule
     step: fx.GraphModule
     chunk: fx.GraphModule | None  # None where a shape is read from the image, which folding would change
+    last: fx.GraphModule
+    split: int  # how many of the constants the middle part reads; the others go to the last part
 
 
 def constant_nodes(graph: fx.Graph, neurons: Mapping[str, nn.Module]) -> set[fx.Node]:
@@ -444,62 +453,95 @@ def constant_nodes(graph: fx.Graph, neurons: Mapping[str, nn.Module]) -> set[fx.
     return constant
 
 
+def _last_nodes(graph: fx.Graph, constant: set[fx.Node], neurons: Mapping[str, nn.Module]) -> set[fx.Node]:
+    """The nodes that no neuron comes after."""
+    last: set[fx.Node] = set()
+    for node in reversed(graph.nodes):
+        spiking = node.op == "call_module" and node.target in neurons
+        if node not in constant and not spiking and all(user in last for user in node.users):
+            last.add(node)
+    return last
+
+
 def _plan(body: fx.GraphModule, neurons: Mapping[str, SpikingActivation]) -> _Plan:
+    nodes = list(body.graph.nodes)
     constant = constant_nodes(body.graph, neurons)
-    border = [
-        n
-        for n in body.graph.nodes
-        if n in constant and n.op != "get_attr" and any(u not in constant for u in n.users)
-    ]
-    first = fx.Graph()
-    new: dict[fx.Node, fx.Node] = {}
+    last = _last_nodes(body.graph, constant, neurons)
+    middle = {n for n in nodes if n not in constant and n not in last}
+
+    def border(inside: set[fx.Node], outside: set[fx.Node]) -> list[fx.Node]:
+        return [n for n in nodes if n in inside and n.op != "get_attr" and any(u in outside for u in n.users)]
+
+    to_middle, to_last = border(constant, middle), border(middle, last)
+    kept = border(constant, last)  # constants that the last part reads, too
+
+    def part(inside: set[fx.Node], given: list[fx.Node], results: list[fx.Node]) -> fx.GraphModule:
+        graph, place = fx.Graph(), {}
+        for index, node in enumerate(given):
+            place[node] = graph.placeholder(f"given_{index}")
+        for node in nodes:
+            if node not in place and (node in inside or node.op == "get_attr"):
+                place[node] = graph.node_copy(node, place.__getitem__)
+        if results:
+            graph.output(tuple(place[n] for n in results))
+        return _module(graph, body)
+
+    first = part(constant, [], [*to_middle, *kept])
+    foldable = not any(_reads_shape(n) for n in [*to_middle, *to_last])
+    return _Plan(
+        constant=first,
+        step=part(middle, to_middle, to_last),
+        chunk=_folded(body, neurons, middle, to_middle, to_last) if foldable else None,
+        last=part(last, [*to_last, *kept], []),
+        split=len(to_middle),
+    )
+
+
+def _folded(
+    body: fx.GraphModule,
+    neurons: Mapping[str, SpikingActivation],
+    middle: set[fx.Node],
+    given: list[fx.Node],
+    results: list[fx.Node],
+) -> fx.GraphModule:
+    """The middle part for several steps at once: time folded into the batch, neurons in :class:`_Chunk`."""
+    graph, wrapped = fx.Graph(), {}
+    place = {node: graph.placeholder(f"given_{index}") for index, node in enumerate(given)}
+    steps = graph.placeholder("steps")
+    repeated: dict[fx.Node, fx.Node] = {}
+
+    def value(node: fx.Node) -> fx.Node:
+        if node not in given:
+            return place[node]
+        if node not in repeated:
+            repeated[node] = graph.call_function(_repeat, (place[node], steps))
+        return repeated[node]
+
     for node in body.graph.nodes:
-        if node in constant:
-            new[node] = first.node_copy(node, new.__getitem__)
-    first.output(tuple(new[n] for n in border))
-    _drop_unused(first)
+        if node.op == "get_attr":
+            place[node] = graph.node_copy(node)
+        elif node in middle and node.op == "call_module" and node.target in neurons:
+            source = node.args[0]
+            assert isinstance(source, fx.Node)
+            name = "folded_" + str(node.target).replace(".", "_")
+            wrapped[name] = _Chunk(neurons[str(node.target)], source in given)
+            place[node] = graph.call_module(name, (place[source], steps))
+        elif node in middle:
+            place[node] = graph.node_copy(node, value)
+    graph.output(tuple(place[n] for n in results))
+    return _module(graph, body, wrapped)
 
-    def later(folded: bool) -> tuple[fx.Graph, dict[str, nn.Module]]:
-        graph = fx.Graph()
-        place: dict[fx.Node, fx.Node] = {}
-        wrapped: dict[str, nn.Module] = {}
-        for index, node in enumerate(border):
-            place[node] = graph.placeholder(f"constant_{index}")
-        steps = graph.placeholder("steps") if folded else None
-        repeated: dict[fx.Node, fx.Node] = {}
 
-        def value(node: fx.Node) -> fx.Node:
-            if not folded or node not in border:
-                return place[node]
-            if node not in repeated:
-                repeated[node] = graph.call_function(_repeat, (place[node], steps))
-            return repeated[node]
-
-        for node in body.graph.nodes:
-            if node.op == "get_attr":
-                place[node] = graph.node_copy(node)
-            elif node in constant:
-                continue
-            elif folded and node.op == "call_module" and node.target in neurons:
-                source = node.args[0]
-                assert isinstance(source, fx.Node)
-                name = "folded_" + str(node.target).replace(".", "_")
-                wrapped[name] = _Chunk(neurons[str(node.target)], source in constant)
-                place[node] = graph.call_module(name, (place[source], steps))
-            else:
-                place[node] = graph.node_copy(node, value)
-        _drop_unused(graph)
-        return graph, wrapped
-
-    def module(graph: fx.Graph, extra: Mapping[str, nn.Module]) -> fx.GraphModule:
-        parts: dict[str, Any] = dict(extra)
-        for node in graph.nodes:
-            if node.op in ("call_module", "get_attr") and node.target not in parts:
-                parts[str(node.target)] = operator.attrgetter(str(node.target))(body)
-        return fx.GraphModule(parts, graph)
-
-    foldable = not any(_reads_shape(n) for n in body.graph.nodes if n in constant and n in border)
-    return _Plan(module(first, {}), module(*later(False)), module(*later(True)) if foldable else None)
+def _module(
+    graph: fx.Graph, body: fx.GraphModule, extra: Mapping[str, nn.Module] | None = None
+) -> fx.GraphModule:
+    """A graph module that shares its layers with ``body``."""
+    _drop_unused(graph)
+    parts: dict[str, Any] = dict(extra or {})
+    for node in graph.nodes:
+        if node.op in ("call_module", "get_attr") and node.target not in parts:
+            parts[str(node.target)] = operator.attrgetter(str(node.target))(body)
+    return fx.GraphModule(parts, graph)
 
 
 def _reads_shape(node: fx.Node) -> bool:
@@ -514,8 +556,9 @@ def _reads_shape(node: fx.Node) -> bool:
 class SpikingNetwork(nn.Module):
     """A converted network: neurons at every activation, the image as a constant current, logits averaged over T.
 
-    What only the image decides (the first convolution) is computed once per run, state is updated in place, and
-    images and weights are kept channels-last.
+    What only the image decides (the first convolution) is computed once per run, and so is what follows the last
+    neurons, from their average output.
+    State is updated in place; images and weights are kept channels-last.
 
     Attributes:
         body: The traced graph with :class:`SpikingActivation` modules.
@@ -534,6 +577,7 @@ class SpikingNetwork(nn.Module):
         self.register_buffer("readout_bias", torch.tensor(0.0))
         self._plan: _Plan | None = None
         self._constants: tuple[Any, ...] = ()
+        self._started = False
         self.requires_grad_(False)
         self.eval()
 
@@ -586,7 +630,7 @@ class SpikingNetwork(nn.Module):
         """Forget every potential and the constants of the last image."""
         for neuron in self.neurons().values():
             neuron.reset_state()
-        self._constants = ()
+        self._constants, self._started = (), False
 
     def start(self, x: Tensor) -> None:
         """Reset and take up the images [N, ...]: what only they decide is computed here, once.
@@ -610,39 +654,48 @@ class SpikingNetwork(nn.Module):
         if self._plan is None:
             self._plan = _plan(self.body, neurons)
         with torch.no_grad():
-            self._constants = self._plan.constant(_channels_last(x))
+            self._constants, self._started = self._plan.constant(_channels_last(x)), True
 
     def step(self) -> Tensor:
         """One time step after :meth:`start`: the logits [N, classes] of this step alone."""
-        if self._plan is None or not self._constants:
-            raise RuntimeError("call start(x) before step()")
-        with torch.no_grad():
-            result: Tensor = self._plan.step(*self._constants)
-            return result
+        return self._logits(next(self._outputs(1, 1)), 1)
 
-    def _steps(self, steps: int, time_chunk: int) -> Iterator[Tensor]:
-        assert self._plan is not None
+    def _outputs(self, steps: int, time_chunk: int) -> Iterator[tuple[Any, ...]]:
+        """What the last part reads, at each of the next ``steps`` time steps."""
+        if self._plan is None or not self._started:
+            raise RuntimeError("call start(x) before taking steps")
+        constants = self._constants[: self._plan.split]
         folded = self._plan.chunk if time_chunk > 1 else None
-        done = 0
-        while done < steps:
-            size = min(time_chunk, steps - done) if folded is not None else 1
-            if folded is not None and size > 1:
-                with torch.no_grad():
-                    logits: Tensor = folded(*self._constants, size)
-                yield from logits.chunk(size)
+        with torch.no_grad():
+            if folded is None:
+                for _ in range(steps):
+                    yield self._plan.step(*constants)
             else:
-                yield self.step()
-            done += size
+                for done in range(0, steps, time_chunk):
+                    size = min(time_chunk, steps - done)
+                    yield from zip(*(value.chunk(size) for value in folded(*constants, size)), strict=True)
 
-    def _totals(self, x: Tensor, steps: int, time_chunk: int | None) -> Iterator[Tensor]:
+    def _logits(self, totals: tuple[Any, ...], steps: int) -> Tensor:
+        assert self._plan is not None
+        with torch.no_grad():
+            averages = [_scaled(total, steps) for total in totals]
+            logits: Tensor = self._plan.last(*averages, *self._constants[self._plan.split :])
+        return logits
+
+    def _totals(self, x: Tensor, steps: int, time_chunk: int | None) -> Iterator[tuple[Any, ...]]:
         require_steps(steps)
-        chunk = time_chunk if time_chunk is not None else (8 if x.shape[0] == 1 else 1)
+        chunk = time_chunk if time_chunk is not None else (16 if x.shape[0] == 1 else 1)
         require_steps(chunk, "time_chunk")
         self.start(x)
-        total: Tensor | None = None
-        for logits in self._steps(steps, chunk):
-            total = logits.clone() if total is None else total.add_(logits)
-            yield total
+        totals: tuple[Any, ...] = ()
+        for outputs in self._outputs(steps, chunk):
+            if not totals:
+                totals = tuple(value.clone() if isinstance(value, Tensor) else value for value in outputs)
+            else:
+                for total, value in zip(totals, outputs, strict=True):
+                    if isinstance(total, Tensor):
+                        total.add_(value)
+            yield totals
 
     def stream(self, x: Tensor, steps: int, *, time_chunk: int | None = None) -> Iterator[Tensor]:
         """Yield the mean logits [N, classes] after 1, 2, ..., ``steps`` time steps; one run serves every T.
@@ -650,7 +703,7 @@ class SpikingNetwork(nn.Module):
         Args:
             x: Images [N, ...], the same constant current at every step.
             steps: T.
-            time_chunk: How many steps to push through the linear layers at once. By default 8 for one image,
+            time_chunk: How many steps to push through the linear layers at once. By default 16 for one image,
                 where the calls cost more than the arithmetic, and 1 for a batch.
 
         Raises:
@@ -658,24 +711,29 @@ class SpikingNetwork(nn.Module):
             ValueError: If ``x`` is empty or not finite, or ``steps`` or ``time_chunk`` is below 1.
             RuntimeError: If a threshold is not set.
         """
-        for done, total in enumerate(self._totals(x, steps, time_chunk), start=1):
-            yield total / done + self.readout_bias
+        for done, totals in enumerate(self._totals(x, steps, time_chunk), start=1):
+            yield self._logits(totals, done) + self.readout_bias
 
     def forward(self, x: Tensor, steps: int, *, time_chunk: int | None = None) -> Tensor:
         """Mean logits [N, classes] over ``steps`` time steps; arguments and errors as for :meth:`stream`.
 
         Source: Bu et al., ICLR 2022, section 3.
         """
-        for total in self._totals(x, steps, time_chunk):
-            last = total
-        return last / steps + self.readout_bias
+        for totals in self._totals(x, steps, time_chunk):
+            last = totals
+        return self._logits(last, steps) + self.readout_bias
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_plan": None, "_constants": ()}
+        return {**self.__dict__, "_plan": None, "_constants": (), "_started": False}
 
 
 def _channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
+
+
+def _scaled(total: Any, steps: int) -> Any:
+    """The average of a sum over steps; a shape or number (read for a reshape) stays as it is."""
+    return total / steps if isinstance(total, Tensor) and steps > 1 else total
 
 
 def _fed_by(node: fx.Node, body: fx.GraphModule) -> str:

@@ -101,7 +101,6 @@ class SpikingActivation(nn.Module):
     threshold: Tensor
     shift: Tensor
     initial: Tensor
-    v: Tensor | None
 
     def __init__(
         self,
@@ -115,7 +114,7 @@ class SpikingActivation(nn.Module):
         self.register_buffer("threshold", torch.tensor(float("nan")))
         self.register_buffer("shift", torch.tensor(0.0))
         self.register_buffer("initial", torch.tensor(0.0))
-        self.register_buffer("v", None, persistent=False)
+        self.v: Tensor | None = None
         self.rule: FiringRule = BinarySpikes() if rule is None else rule
         self._output: Tensor | None = None
         self._aligned: tuple[Tensor, Tensor | None] | None = None
@@ -179,24 +178,30 @@ class SpikingActivation(nn.Module):
 
         Source: Bu et al., ICLR 2022, eqs. (3)-(7).
         """
-        with torch.no_grad():
-            if self.v is None:
-                self.v = self._begin(current)
-            elif self.v.shape != current.shape:
-                raise ValueError(
-                    f"the current has shape {list(current.shape)}, the state {list(self.v.shape)}; "
-                    "call reset_state() before a new batch"
-                )
-            assert self._aligned is not None
-            threshold, shift = self._aligned
-            self.v.add_(current)
-            if shift is not None:
-                self.v.add_(shift)
-            if self._output is None or self._output.shape != current.shape:
-                self._output = torch.empty_like(self.v)
-            self.rule.fire(self.v, threshold, self._output)
-            self.v.sub_(self._output)
-            return self._output
+        if torch.is_grad_enabled():
+            with torch.no_grad():
+                return self._step(current)
+        return self._step(current)
+
+    def _step(self, current: Tensor) -> Tensor:
+        v, output = self.v, self._output
+        if v is None or self._aligned is None:
+            v = self.v = self._begin(current)
+        elif v.shape != current.shape:
+            raise ValueError(
+                f"the current has shape {list(current.shape)}, the state {list(v.shape)}; "
+                "call reset_state() before a new batch"
+            )
+        assert self._aligned is not None
+        threshold, shift = self._aligned
+        v.add_(current)
+        if shift is not None:
+            v.add_(shift)
+        if output is None or output.shape != v.shape:
+            output = self._output = torch.empty_like(v)
+        self.rule.fire(v, threshold, output)
+        v.sub_(output)
+        return output
 
     def _begin(self, current: Tensor) -> Tensor:
         if not self.is_set:

@@ -141,12 +141,11 @@ class SpikingParameters(NamedTuple):
 
 
 class QCFS(nn.Module):
-    """QCFS activation with a trainable clip.
+    """QCFS activation with a trainable clip and phi = 1/2, which makes the expected conversion error zero.
 
     Args:
         levels: number of steps L; 4 or 8 are usual.
         clip: initial value of the trainable clip lambda.
-        phi: shift inside the floor; 1/2 makes the expected conversion error zero.
         region: where the gradient of the input is 1.
 
     Raises:
@@ -162,15 +161,12 @@ class QCFS(nn.Module):
         self,
         levels: int = 8,
         clip: float = 8.0,
-        phi: float = 0.5,
         region: Region = PaperRegion(),
     ) -> None:
         super().__init__()
         require_steps(levels, "levels")
         require_positive("clip", clip)
-        require_in("phi", phi, 0.0, 1.0)
         self.levels = levels
-        self.phi = phi
         self.region = region
         self.clip = nn.Parameter(torch.tensor(float(clip)))
 
@@ -180,10 +176,10 @@ class QCFS(nn.Module):
                 f"the clip of this QCFS activation has become {float(self.clip.detach()):g}; it must stay positive. "
                 "Train with a smaller learning rate, or with weight decay 0 for clip"
             )
-        return _apply(z, self.clip, self.levels, self.phi, self.region)
+        return _apply(z, self.clip, self.levels, 0.5, self.region)
 
     def spiking_parameters(self) -> SpikingParameters:
-        """What the converter sets: threshold = clip and v(0) = clip * phi.
+        """What the converter sets: threshold = clip and v(0) = clip/2.
 
         Returns:
             :class:`SpikingParameters`, plain numbers.
@@ -191,10 +187,10 @@ class QCFS(nn.Module):
         Source: Bu et al., ICLR 2022, section 4.2.
         """
         clip = float(self.clip.detach())
-        return SpikingParameters(clip, clip * self.phi)
+        return SpikingParameters(clip, clip / 2)
 
     def extra_repr(self) -> str:
-        return f"levels={self.levels}, clip={float(self.clip.detach()):g}, phi={self.phi:g}"
+        return f"levels={self.levels}, clip={float(self.clip.detach()):g}"
 
 
 def use_qcfs(
@@ -224,7 +220,9 @@ def use_qcfs(
     """
     replaced: dict[int, QCFS] = {}
     for parent in list(module.modules()):
-        for name, child in list(parent._modules.items()):  # named_children() skips a second name of one module
+        for name, child in list(
+            parent._modules.items()
+        ):  # named_children() skips a second name of one module
             if isinstance(child, nn.ReLU):
                 activation = replaced.setdefault(id(child), QCFS(levels, clip, region=region))
                 activation.train(child.training)

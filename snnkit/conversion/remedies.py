@@ -2,9 +2,9 @@
 
 * :class:`SignedSpikes`: a neuron may take a spike back by sending one of height -threshold.
 * :class:`ExactTracking`: signed bursts; the count equals floor(X(t)), bounded to 0..T, after every step.
-* :func:`wait_then_fire` / :func:`evaluate_waiting`: a layer collects its input for T steps and fires afterwards.
-* :func:`srp` (residual potential): neurons whose potential after a pre-run is not positive stay silent in the real run.
-* :func:`calibrate_offsets` (offset spikes, COS): a pre-run finds neurons with extra or missing spikes and moves
+* :func:`wait_then_fire`, :func:`run_waiting`: a layer collects its input for T steps and fires afterwards.
+* :func:`run_srp` (residual potential, SRP): neurons whose potential after a pre-run is not positive stay silent in the real run.
+* :func:`run_calibrated` (offset spikes, COS): a pre-run finds neurons with extra or missing spikes and moves
   their v(0) by what removes or adds exactly one spike.
 * :func:`permute_spikes`: a random order of each neuron's output spikes.
 
@@ -24,9 +24,11 @@ from torch import Tensor
 
 from snnkit._validate import require_float, require_in, require_positive, require_steps
 from snnkit.conversion.convert import SpikingNetwork
-from snnkit.conversion.errors import record, spiking_layers
-from snnkit.conversion.neuron import BinarySpikes, FiringRule, SpikingActivation, align
+from snnkit.conversion.errors import depth, even_logits, record, spiking_layers
+from snnkit.conversion.neuron import BinarySpikes, FiringRule, align
 from snnkit.conversion.unevenness import Firing, classify, fire
+
+_ROUNDING = 1e-6  # share of the threshold that float32 sums may be off by
 
 # --- firing rules -----------------------------------------------------------------------------------------
 
@@ -296,7 +298,7 @@ def shifted_start(
             firing.v_end - (start - original),
             threshold=threshold,
             steps=len(currents),
-            tolerance=1e-6,
+            tolerance=_ROUNDING,
         )
         start = start + offset_shift(verdict.excess, extremes.weakest, extremes.strongest, threshold)
     return start
@@ -462,20 +464,20 @@ def run_tracking(network: SpikingNetwork, x: Tensor, steps: int) -> RemedyResult
         return RemedyResult(network(x, steps).clone(), steps, 0)
 
 
-def srp(
-    network: SpikingNetwork, x: Tensor, steps: int, *, pre_steps: int, tolerance: float = 1e-3
-) -> RemedyResult:
-    """Residual potential: pre-run, silence the neurons that ended at or below 0, run again from v(0).
+@contextmanager
+def residuals_silenced(
+    network: SpikingNetwork, x: Tensor, *, pre_steps: int, tolerance: float = 1e-3
+) -> Iterator[int]:
+    """Pre-run; within the block the neurons that ended it at or below 0 are silent for these inputs.
 
     Args:
         network: the converted network.
-        x: input batch.
-        steps: number of time steps T of the second run.
-        pre_steps: number of time steps tau of the first.
+        x: input batch; the masks belong to these inputs.
+        pre_steps: number of time steps tau of the pre-run.
         tolerance: share of the threshold that counts as 0, see :func:`residual_mask`.
 
-    Returns:
-        :class:`RemedyResult`; the pre-run is per input, so its steps are part of the latency.
+    Yields:
+        The number of time steps that the preparation took: tau.
 
     Raises:
         ValueError: if a number of steps is below 1.
@@ -487,143 +489,130 @@ def srp(
     for name, layer in record(network, x, pre_steps).items():
         masks[name] = Silence(residual_mask(layer.v_end, layer.threshold, tolerance))
     with firing_rules(network, masks):
-        return RemedyResult(network(x, steps).clone(), steps, pre_steps)
+        yield pre_steps
+
+
+def run_srp(
+    network: SpikingNetwork, x: Tensor, steps: int, *, pre_steps: int, tolerance: float = 1e-3
+) -> RemedyResult:
+    """SRP: pre-run, silence the neurons that ended at or below 0, run again from v(0).
+
+    Args:
+        network: the converted network.
+        x: input batch.
+        steps: number of time steps T of the second run.
+        pre_steps: number of time steps tau of the first.
+        tolerance: see :func:`residual_mask`.
+
+    Returns:
+        :class:`RemedyResult`; the pre-run is per input, so its steps are part of the latency.
+
+    Raises:
+        ValueError: if a number of steps is below 1.
+
+    Source: see :func:`residuals_silenced`.
+    """
+    with residuals_silenced(network, x, pre_steps=pre_steps, tolerance=tolerance) as before:
+        return RemedyResult(network(x, steps).clone(), steps, before)
 
 
 @contextmanager
-def _initial_kept(network: SpikingNetwork) -> Iterator[dict[str, SpikingActivation]]:
-    layers = spiking_layers(network)
-    kept = {name: layer.initial.clone() for name, layer in layers.items()}
-    try:
-        yield layers
-    finally:
-        for name, layer in layers.items():
-            layer.set_initial(kept[name])
-            layer.reset_state()
+def offsets_calibrated(
+    network: SpikingNetwork, x: Tensor, *, pre_steps: int, passes: int = 2, together: bool = False
+) -> Iterator[int]:
+    """Offset-spike calibration (COS); within the block every neuron starts from its own moved v(0).
 
-
-def calibrate_offsets(
-    network: SpikingNetwork, x: Tensor, steps: int, *, pre_steps: int, passes: int = 2
-) -> RemedyResult:
-    """Offset-spike calibration layer by layer, then the run.
-
-    Every layer is calibrated on the spikes of the layers before it, already corrected, and every pass of every
-    layer is a run of ``pre_steps`` steps; the first layer is constant-driven and needs none of them if the input
-    is analogue, but nothing here relies on that.
+    Layer by layer, each on the spikes of the layers before it, already corrected: every pass of every layer is a
+    run of ``pre_steps`` steps.  With ``together`` one run serves all layers: cheaper, but a deep layer is judged
+    on input that is corrected only by the passes before.
 
     Args:
         network: the converted network; its v(0) are restored afterwards.
         x: input batch; the calibration belongs to these inputs.
-        steps: number of time steps T of the run.
         pre_steps: number of time steps rho of each calibration run.
-        passes: calibration runs per layer.
+        passes: calibration runs per layer; k passes correct up to k spikes.
+        together: calibrate all layers in the same runs.
 
-    Returns:
-        :class:`RemedyResult` with ``pre_steps`` = layers * passes * rho: what was run.
+    Yields:
+        The number of time steps that the preparation took: layers * passes * rho, or passes * rho together.
 
     Raises:
         ValueError: if a number of steps or passes is below 1.
 
     Source: Hao et al., ICLR 2023, section 4 (bridging the gap between ANNs and SNNs by calibrating offset spikes).
     """
-    return _calibrate(network, x, steps, pre_steps, [[name] for name in spiking_layers(network)], passes)
-
-
-def calibrate_offsets_together(
-    network: SpikingNetwork, x: Tensor, steps: int, *, pre_steps: int, passes: int = 2
-) -> RemedyResult:
-    """Offset-spike calibration of all layers at once: cheaper, but deep layers are judged on uncorrected input.
-
-    Args:
-        network: the converted network; its v(0) are restored afterwards.
-        x: input batch.
-        steps: number of time steps T of the run.
-        pre_steps: number of time steps rho of each calibration run.
-        passes: number of calibration runs.
-
-    Returns:
-        :class:`RemedyResult` with ``pre_steps`` = passes * rho.
-
-    Raises:
-        ValueError: if a number of steps or passes is below 1.
-
-    Source: a cheaper schedule for Hao et al., ICLR 2023.
-    """
-    return _calibrate(network, x, steps, pre_steps, [list(spiking_layers(network))], passes)
-
-
-def _calibrate(
-    network: SpikingNetwork, x: Tensor, steps: int, pre_steps: int, groups: list[list[str]], passes: int
-) -> RemedyResult:
     require_steps(pre_steps, "pre_steps")
     require_steps(passes, "passes")
-    runs = 0
-    with _initial_kept(network) as layers:
-        original = {name: layer.initial.clone() for name, layer in layers.items()}
+    layers = spiking_layers(network)
+    original = {name: layer.initial.clone() for name, layer in layers.items()}
+    groups = [list(layers)] if together else [[name] for name in layers]
+    try:
         for group in groups:
             for _ in range(passes):
-                _shift_once(network, x, pre_steps, group, original)
-                runs += 1
-        return RemedyResult(network(x, steps).clone(), steps, runs * pre_steps)
+                _shift_once(network, x, pre_steps, {name: original[name] for name in group})
+        yield len(groups) * passes * pre_steps
+    finally:
+        for name, layer in layers.items():
+            layer.set_initial(original[name])
+            layer.reset_state()
 
 
-def _shift_once(
-    network: SpikingNetwork, x: Tensor, pre_steps: int, group: list[str], original: dict[str, Tensor]
-) -> None:
+def _shift_once(network: SpikingNetwork, x: Tensor, pre_steps: int, original: dict[str, Tensor]) -> None:
     layers = spiking_layers(network)
-    extremes = {name: Extremes() for name in group}
-    shifts = {}
+    extremes = {name: Extremes() for name in original}
     with firing_rules(network, dict(extremes)):
         runs = record(network, x, pre_steps)
-        for name in group:
-            run = runs[name]
-            start = align(layers[name].initial, run.v_end)
-            moved = start - align(original[name], run.v_end)
-            verdict = classify(
-                run.count, run.v_end - moved, threshold=run.threshold, steps=pre_steps, tolerance=1e-6
-            )
-            rule = extremes[name]
-            shifts[name] = start + offset_shift(verdict.excess, rule.weakest, rule.strongest, run.threshold)
-    for name, value in shifts.items():
+        starts = {}
+        for name, rule in extremes.items():
+            excess = runs[name].from_start(original[name]).split(_ROUNDING).verdict.excess
+            start = align(layers[name].initial, excess)
+            starts[name] = start + offset_shift(excess, rule.weakest, rule.strongest, runs[name].threshold)
+    for name, value in starts.items():
         layers[name].set_initial(value)
 
 
-class _AtOnce:
-    """All T steps of an evenly fed layer in one: sends threshold * q / T for a charge of X * threshold / T."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
-
-    def fire(self, charge: Tensor, threshold: Tensor, output: Tensor) -> None:
-        torch.floor(charge * self.steps / threshold, out=output)
-        output.clamp_(0, self.steps).mul_(threshold / self.steps)
-
-    def reset(self) -> None:
-        """Nothing to forget."""
-
-
-def evenly(network: SpikingNetwork, x: Tensor, steps: int) -> Tensor:
-    """Logits of the network without unevenness error: every layer rounds and clips its average input.
-
-    This is the ceiling for any remedy against unevenness; what is left is clipping and quantisation.
+def run_calibrated(
+    network: SpikingNetwork, x: Tensor, steps: int, *, pre_steps: int, passes: int = 2, together: bool = False
+) -> RemedyResult:
+    """Run a network after :func:`offsets_calibrated`.
 
     Args:
         network: the converted network.
         x: input batch.
-        steps: the number of time steps T that is imitated.
+        steps: number of time steps T of the run.
+        pre_steps: number of time steps rho of each calibration run.
+        passes: calibration runs per layer.
+        together: calibrate all layers in the same runs.
 
     Returns:
-        Logits ``[N, classes]``.
+        :class:`RemedyResult`; ``pre_steps`` is what was run before, not rho alone.
+
+    Raises:
+        ValueError: if a number of steps or passes is below 1.
+
+    Source: see :func:`offsets_calibrated`.
+    """
+    with offsets_calibrated(network, x, pre_steps=pre_steps, passes=passes, together=together) as before:
+        return RemedyResult(network(x, steps).clone(), steps, before)
+
+
+def run_waiting(network: SpikingNetwork, x: Tensor, steps: int) -> RemedyResult:
+    """Wait then fire in every layer: each layer starts when the layers before it have sent all they will send.
+
+    A layer that waits sees its input only as a sum, so the run is computed from averages, exactly
+    (:func:`snnkit.conversion.errors.even_logits`); the first layer has a constant input and does not wait.
+
+    Args:
+        network: the converted network.
+        x: input batch.
+        steps: number of time steps T for which each layer fires.
+
+    Returns:
+        :class:`RemedyResult` with ``pre_steps`` = (depth - 1) * steps, depth being the longest chain of layers.
 
     Raises:
         ValueError: if ``steps`` is below 1.
 
-    Source: Deng & Gu, ICLR 2021, eq. (7), layer by layer.
+    Source: see :func:`wait_then_fire`.
     """
-    require_steps(steps)
-    rules: dict[str, FiringRule] = {name: _AtOnce(steps) for name in spiking_layers(network)}
-    with _initial_kept(network) as layers, firing_rules(network, rules):
-        for layer in layers.values():
-            layer.set_initial(layer.initial / steps)
-        logits: Tensor = network(x, 1)
-        return logits.clone()
+    return RemedyResult(even_logits(network, x, steps), steps, (depth(network) - 1) * steps)

@@ -72,7 +72,9 @@ class Events:
     @staticmethod
     def empty() -> Events:
         """Return a recording without events."""
-        return Events(np.empty(0, np.int16), np.empty(0, np.int16), np.empty(0, np.int8), np.empty(0, np.int64))
+        return Events(
+            np.empty(0, np.int16), np.empty(0, np.int16), np.empty(0, np.int8), np.empty(0, np.int64)
+        )
 
     @staticmethod
     def concatenate(parts: Iterable[Events]) -> Events:

@@ -59,7 +59,9 @@ class Camera:
         if self.image > self.sensor:
             raise ValueError(f"image must not exceed the sensor of {self.sensor} pixels; got {self.image}")
         if self.saccade % self.interval:
-            raise ValueError(f"saccade must be a multiple of interval ({self.interval} us); got {self.saccade}")
+            raise ValueError(
+                f"saccade must be a multiple of interval ({self.interval} us); got {self.saccade}"
+            )
         if 3 * self.saccade >= TIME_LIMIT:
             raise ValueError(f"three saccades must end before {TIME_LIMIT} us; got 3 x {self.saccade}")
         require_positive("threshold", self.threshold)
@@ -87,7 +89,9 @@ class Camera:
         if scenes.ndim != 3 or 0 in scenes.shape[1:]:
             raise ValueError(f"images must have shape [N, height, width]; got {list(scenes.shape)}")
         if not bool(((scenes >= 0) & (scenes <= 1)).all()):
-            raise ValueError(f"images must lie in [0, 1]; got {scenes.min()} to {scenes.max()}: divide by the maximum")
+            raise ValueError(
+                f"images must lie in [0, 1]; got {scenes.min()} to {scenes.max()}: divide by the maximum"
+            )
         if scenes.shape[1:] != (self.image, self.image):
             scenes = resize(scenes, self.image, self.image)
         recordings: list[Events] = []
@@ -141,7 +145,7 @@ class Camera:
         return Events(x.astype(np.int16), y.astype(np.int16), p.astype(np.int8), t.astype(np.int32))
 
 
-_BATCH = 32
+_BATCH = 16  # images at a time; more would not fit the cache
 
 
 def saccade_camera(image: ArrayLike, camera: Camera | None = None, number: int = 0) -> Events:
@@ -216,7 +220,9 @@ def resize(images: ArrayLike, height: int, width: int) -> Floats:
     array = np.asarray(images, np.float64)
     if array.ndim < 2:
         raise ValueError(f"images must have at least two axes; got shape {list(array.shape)}")
-    result: Floats = _resize_matrix(array.shape[-2], height) @ array @ _resize_matrix(array.shape[-1], width).T
+    result: Floats = (
+        _resize_matrix(array.shape[-2], height) @ array @ _resize_matrix(array.shape[-1], width).T
+    )
     return result
 
 
@@ -224,13 +230,15 @@ def _resize_matrix(old: int, new: int) -> Floats:
     require_steps(old, "size")
     require_steps(new, "size")
     centres = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-    return np.maximum(0.0, 1 - np.abs(centres[:, None] - np.arange(old)))
+    weights: Floats = np.maximum(0.0, 1 - np.abs(centres[:, None] - np.arange(old)))
+    return weights
 
 
 def _shift_matrices(offsets: Floats, old: int, new: int) -> Floats:
     """Return ``[len(offsets), new, old]`` matrices that lay ``old`` pixels onto ``new`` ones, moved by an offset."""
     distance = np.arange(new)[:, None] - np.arange(old) - offsets[:, None, None]
-    return np.maximum(0.0, 1 - np.abs(distance))
+    weights: Floats = np.maximum(0.0, 1 - np.abs(distance))
+    return weights
 
 
 def _follow(change: Floats) -> NDArray[np.int16]:

@@ -10,6 +10,7 @@ Both ways of cutting a recording into T bins are those of SpikingJelly, tonic's 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def frames_by_time(
     require_steps(steps)
     require_sorted(events.t)
     bounds = np.empty(steps + 1, np.intp)
-    bounds[:-1] = np.searchsorted(events.t, _edges(events, steps))
+    bounds[:-1] = events.t.searchsorted(_edges(events, steps))
     bounds[-1] = events.size
     bounds[0] = 0
     return _sum(events, bounds, height, width, dtype)
@@ -134,11 +135,16 @@ def _flatten(events: Events, height: int, width: int) -> NDArray[np.signedintege
     """Return the index of each event's pixel in a flattened ``[2, H, W]`` frame."""
     require_steps(height, "height")
     require_steps(width, "width")
-    require_below("x", events.x, width, f"the sensor is {width} pixels wide; pass the width of this recording")
-    require_below("y", events.y, height, f"the sensor is {height} pixels high; pass the height of this recording")
+    require_below(
+        "x", events.x, width, f"the sensor is {width} pixels wide; pass the width of this recording"
+    )
+    require_below(
+        "y", events.y, height, f"the sensor is {height} pixels high; pass the height of this recording"
+    )
     require_below("p", events.p, 2, "polarity is 1 for ON and 0 for OFF")
-    kind = np.int16 if 2 * height * width <= 1 << 15 else np.intp  # four times less to move where it fits
-    flat = events.p.astype(kind)
+    # 16 bits are four times less to move, where they suffice
+    kind: type[np.signedinteger[Any]] = np.int16 if 2 * height * width <= 1 << 15 else np.intp
+    flat: NDArray[np.signedinteger[Any]] = events.p.astype(kind)
     flat *= kind(height)
     flat += events.y.astype(kind, copy=False)
     flat *= kind(width)
@@ -162,7 +168,7 @@ def _count(flat: NDArray[np.intp], size: int, most: int, dtype: DTypeLike) -> ND
     # adding a scalar of the array's own type is numpy's fast path: three times faster than bincount and a cast
     np.add.at(counts, flat, kind.type(1))
     # a count that wrapped round makes the total fall short of the number of events
-    if most > 127 and most > _largest(kind) and int(counts.sum(dtype=np.int64)) != flat.size:
+    if most > _largest(kind) and int(counts.sum(dtype=np.int64)) != flat.size:
         _narrow(np.bincount(flat), kind)
     return counts
 
@@ -185,6 +191,7 @@ def _count_type(dtype: DTypeLike) -> np.dtype[Any]:
     return kind
 
 
+@cache
 def _largest(kind: np.dtype[Any]) -> int:
     """Return the largest n so that 0 ... n are all exact in a numpy type."""
     return int(np.iinfo(kind).max) if kind.kind in "iu" else 1 << (np.finfo(kind).nmant + 1)

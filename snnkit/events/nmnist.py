@@ -49,7 +49,9 @@ def decode_nmnist(raw: bytes, name: str = "the data") -> Events:
         )
     columns: np.ndarray[tuple[int, int], np.dtype[np.uint8]] = np.ndarray((size, RECORD), np.uint8, raw)
     # bytes 1 to 4 of each record read as one big-endian word hold y, polarity and time
-    words: np.ndarray[tuple[int], np.dtype[np.uint32]] = np.ndarray((size,), ">u4", raw, 1 if size else 0, (RECORD,))
+    words: np.ndarray[tuple[int], np.dtype[np.uint32]] = np.ndarray(
+        (size,), ">u4", raw, 1 if size else 0, (RECORD,)
+    )
     t = words.astype(np.int32)
     t &= TIME_LIMIT - 1
     return Events(

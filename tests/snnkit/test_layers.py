@@ -49,7 +49,7 @@ def both(layer: LIF, x: torch.Tensor, initial: torch.Tensor, weight: torch.Tenso
 @pytest.mark.parametrize("name", sorted(sg.FAMILIES))
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-5)])
 def test_hand_derived_gradient_is_that_of_the_loop(name, reset, detach, dtype, tolerance):
-    generator = torch.Generator().manual_seed(hash((name, detach)) % 1000)
+    generator = torch.Generator().manual_seed(7)
     x = torch.randn(9, 4, 7, dtype=dtype, generator=generator) * 0.8 + 0.3
     initial = torch.rand(4, 7, dtype=dtype, generator=generator)
     weight = torch.randn(9, 4, 7, dtype=dtype, generator=generator)

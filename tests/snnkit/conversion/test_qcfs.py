@@ -31,7 +31,9 @@ def paper(z: Tensor, clip: Tensor, levels: int) -> Tensor:
     """Straight-through inside eq. (18), the constants clip and 0 outside."""
     inside = (z > -clip / (2 * levels)) & (z < clip - clip / (2 * levels))
     return torch.where(
-        inside, clip / levels * floor_ste(z * levels / clip + 0.5), torch.where(z > 0, clip, torch.zeros_like(z))
+        inside,
+        clip / levels * floor_ste(z * levels / clip + 0.5),
+        torch.where(z > 0, clip, torch.zeros_like(z)),
     )
 
 
@@ -78,7 +80,14 @@ def test_values_and_clip_gradient_by_hand() -> None:
     layer = QCFS(levels=4, clip=8.0)
     z = torch.tensor([-3.0, 0.9, 1.0, 2.9, 6.9, 7.0, 30.0])
     assert layer(z).tolist() == [0, 0, 2, 2, 6, 8, 8]
-    for value, slope in [(-3.0, 0.0), (0.9, -0.9 / 8), (1.0, 1 / 8), (2.9, -0.9 / 8), (7.0, 1.0), (30.0, 1.0)]:
+    for value, slope in [
+        (-3.0, 0.0),
+        (0.9, -0.9 / 8),
+        (1.0, 1 / 8),
+        (2.9, -0.9 / 8),
+        (7.0, 1.0),
+        (30.0, 1.0),
+    ]:
         layer.clip.grad = None
         layer(torch.tensor([value])).sum().backward()
         assert float(layer.clip.grad) == pytest.approx(slope, abs=1e-6)
@@ -143,11 +152,17 @@ def test_use_qcfs_replaces_every_relu() -> None:
     assert list(layers) == ["first.1", "act"]
     assert model.act is model.same
     assert not any(isinstance(child, nn.ReLU) for child in model.modules())
-    assert all(layer.levels == 4 and float(layer.clip.detach()) == 2.0 and not layer.training for layer in layers.values())
+    assert all(
+        layer.levels == 4 and float(layer.clip.detach()) == 2.0 and not layer.training
+        for layer in layers.values()
+    )
     assert layers["act"] is not layers["first.1"]
     values = model(torch.randn(16, 3)) * 4 / 2
     assert torch.equal(values, values.round())
-    assert sorted(name for name, _ in model.named_parameters() if "clip" in name) == ["act.clip", "first.1.clip"]
+    assert sorted(name for name, _ in model.named_parameters() if "clip" in name) == [
+        "act.clip",
+        "first.1.clip",
+    ]
     assert "levels=4, clip=2" in repr(model)
 
 
@@ -173,7 +188,7 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match="clip must be a positive"):
         QCFS(clip=-1.0)
     with pytest.raises(ValueError, match="phi must lie"):
-        QCFS(phi=2.0)
+        staircase(torch.zeros(2), 1.0, 2, phi=2.0)
     with pytest.raises(TypeError, match="levels must be an int"):
         staircase(torch.zeros(2), 1.0, 2.0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="floating-point"):

@@ -148,7 +148,12 @@ def test_burst_neuron_follows_the_running_maximum(seed: int, steps: int, v0: int
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=SEEDS, steps=st.integers(1, 10), v0=st.integers(0, 3), span=st.sampled_from([(0, 4), (-8, 0), (4, 9)]))
+@given(
+    seed=SEEDS,
+    steps=st.integers(1, 10),
+    v0=st.integers(0, 3),
+    span=st.sampled_from([(0, 4), (-8, 0), (4, 9)]),
+)
 def test_sufficient_condition(seed: int, steps: int, v0: int, span: tuple[int, int]) -> None:
     currents = dyadic(seed, steps, 300, *span)
     assert bool(unevenness.order_cannot_matter(currents).all())
@@ -234,7 +239,9 @@ def test_depth_profile_of_a_random_network() -> None:
         assert profile[0].uneven == 0
         assert profile[0].relative_rmse == pytest.approx(0, abs=1e-12)
         deep = profile[1:]
-        assert all(layer.extra > 0.9 and layer.single > 0.95 and 0.6 < layer.silenced < 0.85 for layer in deep)
+        assert all(
+            layer.extra > 0.9 and layer.single > 0.95 and 0.6 < layer.silenced < 0.85 for layer in deep
+        )
         errors = [layer.relative_rmse for layer in deep]
         assert errors[0] == pytest.approx(0.15, abs=0.03)
         assert errors[1] == pytest.approx(0.27, abs=0.05)

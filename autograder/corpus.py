@@ -1,0 +1,159 @@
+"""Sample submissions with the scores they must get: right, untouched, right in another style, and wrong.
+
+``corpus/<set>/expected.json`` lists the samples; ``corpus/<set>/<sample>.py`` holds only the cells in which a sample
+differs from the reference solution, each below a line ``# %% <grade_id>``. The solution itself and the untouched
+release are made from the problem set's source, so there is no second copy of either.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autograder.checks import checks_of
+from autograder.checks.core import Result, quiet, run
+from autograder.course import CourseError, source_of, write_if_changed
+
+CORPUS = Path(__file__).parent / "corpus"
+SOLUTION, RELEASE = "solution", "untouched"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample submission and what it must get.
+
+    Args:
+        name: the student's name that the sample goes by.
+        about: one line.
+        cells: source of the cells that differ from the solution, by grade_id.
+        scores: points for each question.
+        misconceptions: ids, for each question that is not fully right.
+    """
+
+    name: str
+    about: str
+    cells: Mapping[str, str]
+    scores: Mapping[str, float]
+    misconceptions: Mapping[str, list[str]]
+
+
+def read_cells(path: Path) -> dict[str, str]:
+    """The cells of a sample: text below each ``# %% <grade_id>``."""
+    parts = re.split(r"^# %% (\S+)\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {name: text.strip("\n") for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def samples(problem_set: str) -> list[Sample]:
+    """The samples of a problem set.
+
+    Raises:
+        CourseError: the set has no samples.
+    """
+    folder = CORPUS / problem_set
+    if not (folder / "expected.json").is_file():
+        raise CourseError(f"there are no sample submissions of {problem_set!r}")
+    found = []
+    for name, entry in json.loads((folder / "expected.json").read_text(encoding="utf-8")).items():
+        patch = folder / f"{name}.py"
+        found.append(
+            Sample(
+                name=name,
+                about=entry["about"],
+                cells=read_cells(patch) if patch.is_file() else {},
+                scores=entry["scores"],
+                misconceptions=entry.get("misconceptions", {}),
+            )
+        )
+    return found
+
+
+def _without_markers(text: str) -> str:
+    return "\n".join(line for line in text.split("\n") if not re.match(r"\s*### (BEGIN|END) SOLUTION$", line))
+
+
+def _is(cell: Any, kind: str) -> bool:
+    return bool(cell.metadata.get("nbgrader", {}).get(kind, False))
+
+
+def build(root: Path, problem_set: str, sample: Sample, released: bytes) -> bytes:
+    """The notebook that a sample hands in: the released one with the sample's answers typed in.
+
+    Raises:
+        CourseError: the sample has a cell that the problem set does not have.
+    """
+    import nbformat
+
+    from autograder.release import solution_notebook, to_bytes
+
+    notebook = nbformat.reads(released.decode(), as_version=4)
+    solution = solution_notebook(source_of(root, problem_set))
+    answers = {cell.metadata.nbgrader.grade_id: cell.source for cell in solution.cells if _is(cell, "solution")}
+    unknown = set(sample.cells) - set(answers)
+    if unknown:
+        raise CourseError(f"sample {sample.name!r} of {problem_set}: there is no answer cell {min(unknown)!r}")
+    if sample.name != RELEASE:
+        for cell in notebook.cells:
+            if _is(cell, "solution"):
+                name = cell.metadata.nbgrader.grade_id
+                cell.source = sample.cells.get(name, _without_markers(answers[name]))
+    return to_bytes(notebook)
+
+
+def write_samples(root: Path, problem_set: str) -> Path:
+    """Write all samples as notebooks to ``build/corpus/<set>/``; the folder."""
+    from autograder.course import exercise_of
+
+    released = exercise_of(root, problem_set)
+    if not released.is_file():
+        raise CourseError(f"{released.relative_to(root)} does not exist; run: make exercises")
+    folder = root / "build" / "corpus" / problem_set
+    known = set()
+    for sample in samples(problem_set):
+        place = folder / f"{sample.name}.ipynb"
+        write_if_changed(place, build(root, problem_set, sample, released.read_bytes()))
+        known.add(place)
+    for old in folder.glob("*.ipynb"):
+        if old not in known:
+            old.unlink()
+    return folder
+
+
+def play(notebook: bytes, problem_set: str, overrides: Mapping[str, str] | None = None) -> dict[str, Result]:
+    """Run a notebook's cells in this process and grade its questions: quick, for the course's own samples only.
+
+    As under nbgrader, a cell that raises does not stop the others.
+
+    Args:
+        notebook: the file's bytes.
+        problem_set: its name.
+        overrides: other source for some cells, by grade_id (smaller budgets, for instance).
+
+    Returns:
+        The result of each question, by id, in the notebook's order.
+    """
+    import matplotlib.pyplot as plt
+
+    plt.switch_backend("Agg")
+    checks = {check.id.split(".")[1]: check for check in checks_of(problem_set)}
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    results = {}
+    for cell in json.loads(notebook)["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        name = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
+        if name in checks:
+            results[checks[name].id] = run(checks[name], namespace)
+            continue
+        source = (overrides or {}).get(name, "".join(cell["source"]))
+        with quiet():
+            try:
+                exec(compile(source, f"<{name or 'cell'}>", "exec"), namespace)
+            except Exception:
+                continue
+            finally:
+                plt.close("all")
+    return results

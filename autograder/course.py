@@ -1,0 +1,125 @@
+"""Where the course's files are, how nbgrader is set, and what every command says when something is amiss.
+
+Convention: the checkout is the folder that holds ``nbgrader_config.py`` and ``solutions/``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import snnkit
+
+COURSE_ID = "snn"
+CELL_TIMEOUT = 120
+TEXT_STUB = "Write your answer here."
+CODE_STUB = "# your code here\nraise NotImplementedError"
+
+
+class CourseError(Exception):
+    """Something that the person at the keyboard can put right; the message says what and how, in one line."""
+
+
+def checkout() -> Path:
+    """The checkout: the working folder or one above it, otherwise the one this package was imported from.
+
+    Raises:
+        CourseError: neither is a checkout.
+    """
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents, Path(__file__).resolve().parents[1]):
+        if (folder / "nbgrader_config.py").is_file() and (folder / "solutions").is_dir():
+            return folder
+    raise CourseError(f"{here} is not inside a checkout of the course; change to one and try again")
+
+
+def problem_sets(root: Path) -> list[str]:
+    """Names of the problem sets: folders of ``solutions/`` that hold a source of the same name."""
+    return sorted(path.parent.name for path in (root / "solutions").glob("*/*.py") if path.stem == path.parent.name)
+
+
+def source_of(root: Path, problem_set: str) -> Path:
+    """The source of a problem set.
+
+    Raises:
+        CourseError: there is no such problem set; the message lists those that exist.
+    """
+    if problem_set not in problem_sets(root):
+        raise CourseError(
+            f"no problem set is called {problem_set!r}; there are: {', '.join(problem_sets(root)) or 'none'}"
+        )
+    return root / "solutions" / problem_set / f"{problem_set}.py"
+
+
+def exercise_of(root: Path, problem_set: str) -> Path:
+    """Where the student's notebook of a problem set is."""
+    return root / "exercises" / problem_set / f"{problem_set}.ipynb"
+
+
+def configure(config: Any, course: Path, *, cell_timeout: int = CELL_TIMEOUT) -> Any:
+    """Set nbgrader for a course folder.
+
+    Args:
+        config: a traitlets ``Config``.
+        course: folder that holds source, release, submitted, autograded and the gradebook.
+        cell_timeout: seconds that one cell may run while grading.
+
+    Returns:
+        ``config``.
+    """
+    # nbgrader calls alembic by name, which lies beside the interpreter, activated or not.
+    scripts = str(Path(sys.executable).parent)
+    if scripts not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", "")])
+    config.CourseDirectory.course_id = COURSE_ID
+    config.CourseDirectory.root = str(course.resolve())
+    # Two processes write to one gradebook: wait for each other.
+    config.CourseDirectory.db_url = f"sqlite:///{course.resolve() / 'gradebook.db'}?timeout=60"
+    config.ClearSolutions.code_stub = {"python": CODE_STUB}
+    config.ClearSolutions.text_stub = TEXT_STUB
+    config.ClearSolutions.begin_solution_delimeter = "### BEGIN SOLUTION"
+    config.ClearSolutions.end_solution_delimeter = "### END SOLUTION"
+    config.OverwriteCells.add_missing_cells = True
+    config.Execute.timeout = cell_timeout
+    return config
+
+
+def last_error(log: str) -> str:
+    """The last line of a log that names an exception other than nbgrader's own closing one, or an empty string."""
+    named = [line for line in log.splitlines() if re.match(r"[\w.]*(Error|Exception|Entry)\b", line.strip())]
+    kept = [line.strip() for line in named if "NbGraderException: Please see" not in line]
+    return kept[-1] if kept else ""
+
+
+def digest(parts: Iterable[bytes]) -> str:
+    """A hash of byte strings, each with its length, as hexadecimal text."""
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(len(part).to_bytes(8, "little"))
+        state.update(part)
+    return state.hexdigest()
+
+
+def code_version() -> str:
+    """A hash of all code that decides a grade: the library, the checks and the grader."""
+    folders = (Path(snnkit.__file__).parent, Path(__file__).parent)
+    files = sorted(path for folder in folders for path in folder.rglob("*.py") if "corpus" not in path.parts)
+    return digest(part for path in files for part in (path.name.encode(), path.read_bytes()))
+
+
+def write_if_changed(path: Path, content: bytes) -> bool:
+    """Write a file as a whole (by renaming), unless it already holds this content; True when written."""
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == content:
+            return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    half.write_bytes(content)
+    half.replace(path)
+    return True

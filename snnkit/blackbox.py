@@ -1,0 +1,424 @@
+"""Training without gradients of the network: weight perturbation and Bayesian optimisation.
+
+Convention: an objective maps parameters to a number, and every function here *minimises* it (return minus the
+accuracy to maximise accuracy).  Objectives must be deterministic for :func:`perturb`, or luck is mistaken for
+progress.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import optuna
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from tqdm.auto import tqdm
+
+from snnkit._validate import require_finite, require_float, require_positive, require_shape, require_steps
+
+__all__ = [
+    "GP",
+    "TPE",
+    "BayesianResult",
+    "Choice",
+    "Integer",
+    "Perturbed",
+    "Random",
+    "Real",
+    "bayesian_search",
+    "directional_gradient",
+    "estimate_gradient",
+    "module_objective",
+    "perturb",
+    "perturbation_descent",
+]
+
+Objective = Callable[[Tensor], "float | Tensor"]
+
+
+class Perturbed(NamedTuple):
+    """A run of weight perturbation: the last ``theta``, its ``value``, ``history`` (value after each step, the
+    start first) and how many proposals were ``accepted``."""
+
+    theta: Tensor
+    value: float
+    history: list[float]
+    accepted: int
+
+
+def perturb(
+    objective: Objective,
+    theta: Tensor,
+    *,
+    steps: int,
+    scale: float,
+    generator: torch.Generator | None = None,
+    progress: bool = False,
+) -> Perturbed:
+    """Add Gaussian noise to all weights; keep it if the objective became smaller, otherwise discard it.
+
+    Args:
+        objective: parameters ``[D]`` to a number to minimise; deterministic.
+        theta: where to start ``[D]``, floating point; not modified.
+        steps: number of proposals, one evaluation each.
+        scale: standard deviation of the noise.
+        generator: source of randomness.
+        progress: show a progress bar.
+
+    Returns:
+        ``Perturbed(theta, value, history, accepted)``; ``history`` has ``steps + 1`` entries and never rises.
+
+    Raises:
+        TypeError: if ``theta`` is not floating point.
+        ValueError: if ``theta`` is not ``[D]``, ``steps < 1``, ``scale`` is not positive, or the objective is
+            NaN at the start (a NaN later counts as worse).
+
+    Source: random hill climbing; Jabri and Flower, IEEE Transactions on Neural Networks 1992, for the name.
+    """
+    _require_theta(theta, steps, scale)
+    theta = theta.detach().clone()
+    value = float(objective(theta))
+    if value != value:
+        raise ValueError("the objective is NaN at the starting point; no proposal could be compared with it")
+    history, accepted = [value], 0
+    for _ in tqdm(range(steps), desc="perturbation", disable=not progress):
+        proposal = theta + scale * _normal(theta.shape, theta, generator)
+        proposed = float(objective(proposal))
+        if proposed < value:
+            theta, value, accepted = proposal, proposed, accepted + 1
+        history.append(value)
+    return Perturbed(theta, value, history, accepted)
+
+
+def directional_gradient(objective: Objective, theta: Tensor, directions: Tensor, *, scale: float) -> Tensor:
+    """Mean over directions e of ``e (f(theta + scale e) - f(theta - scale e)) / (2 scale)``.
+
+    For directions with mean of ``e e^T`` equal to the identity this estimates the gradient.  On a quadratic the
+    central difference is exact, so the estimate is unbiased at every ``scale``.
+
+    Args:
+        objective: parameters ``[D]`` to a number.
+        theta: where to take the gradient ``[D]``.
+        directions: ``[K, D]``.
+        scale: length of a step along a direction.
+
+    Returns:
+        ``[D]``.
+
+    Raises:
+        TypeError: if ``theta`` is not floating point.
+        ValueError: if shapes do not fit or ``scale`` is not positive.
+
+    Source: Spall, IEEE Transactions on Automatic Control 1992 (simultaneous perturbation).
+    """
+    _require_theta(theta, 1, scale)
+    require_shape("directions", directions, ["K", theta.shape[0]])
+    if len(directions) == 0:
+        raise ValueError("directions must hold at least one direction; got none")
+    theta = theta.detach()
+    total = torch.zeros_like(theta)
+    for direction in directions:
+        rise = float(objective(theta + scale * direction)) - float(objective(theta - scale * direction))
+        total = total + rise / (2 * scale) * direction
+    return total / len(directions)
+
+
+def estimate_gradient(
+    objective: Objective,
+    theta: Tensor,
+    *,
+    samples: int,
+    scale: float,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Estimate the gradient from ``2 * samples`` evaluations along random sign vectors.
+
+    The variance of each component is about the squared norm of the rest of the gradient over ``samples``: in D
+    dimensions about D samples are needed to beat the noise.
+
+    Args:
+        objective: parameters ``[D]`` to a number.
+        theta: where to take the gradient ``[D]``.
+        samples: number of directions, entries +1 or -1 with equal chance.
+        scale: length of a step along a direction.
+        generator: source of randomness.
+
+    Returns:
+        ``[D]``; see :func:`directional_gradient`.
+
+    Raises:
+        TypeError: if ``theta`` is not floating point.
+        ValueError: if ``theta`` is not ``[D]``, ``samples < 1`` or ``scale`` is not positive.
+
+    Source: Spall, IEEE Transactions on Automatic Control 1992 (simultaneous perturbation).
+    """
+    _require_theta(theta, samples, scale, "samples")
+    coins = torch.randint(0, 2, (samples, theta.shape[0]), generator=generator, device=theta.device)
+    return directional_gradient(objective, theta, coins.to(theta.dtype) * 2 - 1, scale=scale)
+
+
+def perturbation_descent(
+    objective: Objective,
+    theta: Tensor,
+    *,
+    steps: int,
+    rate: float,
+    scale: float,
+    samples: int = 1,
+    generator: torch.Generator | None = None,
+    progress: bool = False,
+) -> Perturbed:
+    """Gradient descent on :func:`estimate_gradient`.
+
+    Args:
+        objective: parameters ``[D]`` to a number to minimise.
+        theta: where to start ``[D]``, floating point; not modified.
+        steps: number of updates, ``2 * samples + 1`` evaluations each.
+        rate: learning rate.
+        scale: length of a step along a direction.
+        samples: directions per update.
+        generator: source of randomness.
+        progress: show a progress bar.
+
+    Returns:
+        ``Perturbed(theta, value, history, accepted)``; every update is accepted, so ``history`` may rise.
+
+    Raises:
+        TypeError: if ``theta`` is not floating point.
+        ValueError: if ``theta`` is not ``[D]``, a count is below 1 or a size is not positive.
+
+    Source: Spall, IEEE Transactions on Automatic Control 1992 (simultaneous perturbation).
+    """
+    _require_theta(theta, steps, scale)
+    require_positive("rate", rate)
+    theta = theta.detach().clone()
+    history = [float(objective(theta))]
+    for _ in tqdm(range(steps), desc="perturbation", disable=not progress):
+        theta = theta - rate * estimate_gradient(
+            objective, theta, samples=samples, scale=scale, generator=generator
+        )
+        history.append(float(objective(theta)))
+    return Perturbed(theta, history[-1], history, steps)
+
+
+def module_objective(
+    module: nn.Module, loss: Callable[[nn.Module], float | Tensor]
+) -> tuple[Objective, Tensor]:
+    """Turn a network and its loss into an objective of one parameter vector.
+
+    Args:
+        module: the network; each evaluation writes the vector into its parameters, so that a last call
+            ``objective(result.theta)`` loads the result.
+        loss: module to a number, evaluated without gradients.
+
+    Returns:
+        The objective and a copy of the present parameters ``[D]``.
+
+    Raises:
+        ValueError: if the module has no parameters.
+
+    Source: definition.
+    """
+    if not any(True for _ in module.parameters()):
+        raise ValueError(f"{type(module).__name__} has no parameters to perturb")
+
+    @torch.no_grad()
+    def objective(theta: Tensor) -> float:
+        vector_to_parameters(theta.clone(), module.parameters())
+        return float(loss(module))
+
+    return objective, parameters_to_vector(module.parameters()).detach().clone()
+
+
+class Parameter(Protocol):
+    """One dimension of a search space."""
+
+    name: str
+
+    def suggest(self, trial: optuna.Trial) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Real:
+    """A real number in ``[low, high]``, searched on a logarithmic scale if ``log``."""
+
+    name: str
+    low: float
+    high: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        _require_range(self.name, self.low, self.high, self.log)
+
+    def suggest(self, trial: optuna.Trial) -> float:
+        return float(trial.suggest_float(self.name, self.low, self.high, log=self.log))
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number in ``[low, high]``, searched on a logarithmic scale if ``log``."""
+
+    name: str
+    low: int
+    high: int
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        _require_range(self.name, self.low, self.high, self.log)
+
+    def suggest(self, trial: optuna.Trial) -> int:
+        return int(trial.suggest_int(self.name, self.low, self.high, log=self.log))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several options (strings, numbers, booleans or None)."""
+
+    name: str
+    options: tuple[str | float | int | bool | None, ...]
+
+    def __post_init__(self) -> None:
+        if not self.options:
+            raise ValueError(f"{self.name} needs at least one option; got none")
+
+    def suggest(self, trial: optuna.Trial) -> str | float | int | bool | None:
+        picked: str | float | int | bool | None = trial.suggest_categorical(self.name, self.options)
+        return picked
+
+
+class Sampler(Protocol):
+    """How the next trial is proposed."""
+
+    def build(self, seed: int) -> optuna.samplers.BaseSampler: ...
+
+
+@dataclass(frozen=True)
+class TPE:
+    """Tree-structured Parzen estimator, after ``startup`` random trials.
+
+    Source: Bergstra et al., NeurIPS 2011.
+    """
+
+    startup: int = 10
+
+    def build(self, seed: int) -> optuna.samplers.BaseSampler:
+        return optuna.samplers.TPESampler(n_startup_trials=self.startup, seed=seed)
+
+
+@dataclass(frozen=True)
+class GP:
+    """Gaussian process with an expected-improvement criterion, after ``startup`` random trials.
+
+    Source: Jones et al., Journal of Global Optimization 1998.
+    """
+
+    startup: int = 10
+
+    def build(self, seed: int) -> optuna.samplers.BaseSampler:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return optuna.samplers.GPSampler(n_startup_trials=self.startup, seed=seed)
+
+
+@dataclass(frozen=True)
+class Random:
+    """Uniform random search: the baseline that the other two must beat."""
+
+    def build(self, seed: int) -> optuna.samplers.BaseSampler:
+        return optuna.samplers.RandomSampler(seed=seed)
+
+
+class BayesianResult(NamedTuple):
+    """Best parameters and value, the values of all trials in order (NaN where a trial gave none), the study."""
+
+    best: dict[str, Any]
+    value: float
+    values: list[float]
+    study: optuna.Study
+
+
+def bayesian_search(
+    objective: Callable[[Mapping[str, Any]], float],
+    space: Sequence[Parameter],
+    *,
+    trials: int,
+    seed: int,
+    sampler: Sampler = TPE(),
+    progress: bool = False,
+) -> BayesianResult:
+    """Search hyper-parameters for the smallest objective, with a model of what the trials so far have shown.
+
+    Args:
+        objective: parameters by name to a number to minimise; NaN marks a failed trial, for instance a training
+            that diverged.  Build and train the network inside it, from a fixed seed.
+        space: :class:`Real`, :class:`Integer` and :class:`Choice`, each name once.
+        trials: number of evaluations.
+        seed: seed of the sampler; the same seed gives the same trials.
+        sampler: :class:`TPE`, :class:`GP` or :class:`Random`.
+        progress: show a progress bar with the best value.
+
+    Returns:
+        ``BayesianResult(best, value, values, study)``.
+
+    Raises:
+        ValueError: if the space is empty or names a parameter twice, or ``trials < 1``.
+        RuntimeError: if every trial failed.
+
+    Source: Akiba et al., KDD 2019 (Optuna).
+    """
+    require_steps(trials, "trials")
+    names = [parameter.name for parameter in space]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"space must name at least one parameter, and each only once; got {names}")
+
+    with _quiet_optuna():
+        study = optuna.create_study(direction="minimize", sampler=sampler.build(seed))
+        bar = tqdm(range(trials), desc="search", disable=not progress)
+        for _ in bar:
+            study.optimize(
+                lambda trial: float(objective({part.name: part.suggest(trial) for part in space})), n_trials=1
+            )
+            if finished := _values(study):
+                bar.set_postfix(best=f"{min(finished):.4g}")
+    if not _values(study):
+        raise RuntimeError(f"all {trials} trials failed: the objective returned NaN for every one of them")
+    values = [float("nan") if trial.value is None else float(trial.value) for trial in study.trials]
+    return BayesianResult(dict(study.best_params), float(study.best_value), values, study)
+
+
+def _values(study: optuna.Study) -> list[float]:
+    return [trial.value for trial in study.trials if trial.value is not None]
+
+
+@contextmanager
+def _quiet_optuna() -> Iterator[None]:
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _normal(shape: torch.Size, like: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
+
+
+def _require_theta(theta: Tensor, count: int, scale: float, name: str = "steps") -> None:
+    require_float("theta", theta)
+    require_shape("theta", theta, ["D"])
+    require_finite("theta", theta)
+    require_steps(count, name)
+    require_positive("scale", scale)
+
+
+def _require_range(name: str, low: float, high: float, log: bool) -> None:
+    if not low <= high:
+        raise ValueError(f"{name}: low must not exceed high; got low={low}, high={high}")
+    if log and low <= 0:
+        raise ValueError(f"{name}: a logarithmic scale needs low > 0; got {low}")

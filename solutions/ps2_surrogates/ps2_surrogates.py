@@ -1,0 +1,760 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Problem set 2: surrogate gradients
+#
+# A spike is a step, and a step has no useful derivative.
+# In this problem set you write two surrogates of that derivative, train a two-layer spiking network with them on
+# event-camera recordings of digits, compare surrogates, and find out what a sparse surrogate gradient does.
+#
+# | | |
+# |---|---|
+# | **You will be able to** | write a surrogate gradient for SpikingJelly 2.0; build, reset and train a multi-step spiking network; compare settings with a mean and its standard error; tell the sparsity of a surrogate from its height |
+# | **Points** | 20 by checks, 10 for two discussions read by a person |
+# | **Your time** | about 6 hours |
+# | **Computing** | about 20 s on one core with the simulated recordings, about 2 minutes with the real ones |
+# | **You need** | the chapter on the LIF neuron; derivatives; PyTorch tensors, `nn.Module` and autograd |
+#
+# Work from top to bottom.
+# Write your code where it says `raise NotImplementedError`, run the cell, and then run the check below it.
+# The check says what is right and what is not yet; `check("ps2.sine_derivative", hint=1)` shows a hint, and there
+# are three.
+# Checks draw other numbers when your work is graded, so a green check is a good sign and not the grade itself.
+# Cells that are given are restored before grading: put your experiments into cells of your own.
+
+# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import logging
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from spikingjelly.activation_based import functional, neuron, surrogate
+from spikingjelly.activation_based.surrogate import SurrogateFunctionBase, heaviside
+from torch import nn
+from torch.nn import functional as F
+
+import snnkit.layers
+import snnkit.plot
+import snnkit.surrogate
+from autograder import check
+from snnkit import datasets
+
+# SpikingJelly looks for Triton, which exists for graphics cards only, and logs that it is absent.
+logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
+
+# %% [markdown]
+# ## 1. The recordings
+#
+# N-MNIST shows the digits of MNIST to an event camera that makes three short movements (saccades).
+# A pixel reports an event when its brightness changes: ON (brighter) or OFF (darker).
+# The events of one recording of about 300 ms are summed into $T$ frames with two channels each.
+#
+# With a folder of real recordings in the environment variable `SNNKIT_DATA` this notebook uses them.
+# Without it, it uses a simulation of such a camera in front of 8 × 8 digits, which needs no download.
+# The code is the same for both.
+
+# %% nbgrader={"grade": false, "grade_id": "recordings", "locked": true, "schema_version": 3, "solution": false, "task": false}
+digits = datasets.event_digits()
+print(digits.source)
+
+
+def as_input(frames):
+    """Counts [N, T, 2, H, W] as the network's input [T, N, 2, H, W]; the logarithm tames large counts."""
+    return torch.log1p(torch.as_tensor(frames).float()).transpose(0, 1).contiguous()
+
+
+train_frames, train_labels = as_input(digits.train_frames), torch.as_tensor(digits.train_labels).long()
+test_frames, test_labels = as_input(digits.test_frames), torch.as_tensor(digits.test_labels).long()
+print("training frames [T, N, channels, height, width]:", list(train_frames.shape))
+print("held-out frames:", list(test_frames.shape))
+snnkit.plot.event_frames(digits.train_frames[0])
+plt.show()
+
+# %% [markdown]
+# Each picture is one time step of one recording: ON events in blue, OFF events in orange.
+#
+# ## 2. Warm-up: a surrogate in SpikingJelly 2.0
+#
+# A neuron fires when its potential before the spike, the charge, reaches the threshold $\theta$.
+# With $x$ = charge − $\theta$ that is the Heaviside step
+#
+# $$\Theta(x) = \begin{cases} 1, & x \ge 0 \\ 0, & x < 0. \end{cases}$$
+#
+# A neuron exactly at threshold fires: $\Theta(0) = 1$.
+# Forward the neuron uses $\Theta$; backward it uses the derivative of a smooth function that looks like it.
+# For the sigmoid $\sigma(x) = 1 / (1 + e^{-\alpha x})$ that derivative is $\alpha\,\sigma(x)\,(1 - \sigma(x))$.
+#
+# SpikingJelly 2.0 wants two parts, shown below:
+# an autograd function (`forward` gives spikes, `setup_context` keeps what `backward` needs, `backward` gives the
+# surrogate gradient), and a class that names the parameters.
+# Parameters go to the base class **by keyword**, and `spiking_function` and `primitive_function` receive them by
+# keyword.
+# Examples on the web for older versions write `super().__init__(alpha, spiking)`, which no longer works.
+
+
+# %% nbgrader={"grade": false, "grade_id": "warm_up", "locked": true, "schema_version": 3, "solution": false, "task": false}
+class SigmoidSpike(torch.autograd.Function):
+    """The step forward, the derivative of the sigmoid backward."""
+
+    @staticmethod
+    def forward(x, alpha):
+        return heaviside(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, ctx.alpha = inputs
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        s = torch.sigmoid(ctx.alpha * x)
+        return grad_output * ctx.alpha * s * (1 - s), None  # one value for x, one for alpha
+
+
+class Sigmoid(SurrogateFunctionBase):
+    def __init__(self, alpha=4.0, spiking=True):
+        super().__init__(spiking=spiking, alpha=alpha)
+
+    @staticmethod
+    def spiking_function(x, alpha):
+        return SigmoidSpike.apply(x, alpha)
+
+    @staticmethod
+    def primitive_function(x, alpha):
+        return torch.sigmoid(alpha * x)
+
+
+# %% [markdown]
+# `slope_of` asks a surrogate for its slope, by backpropagation through the spikes.
+# The figure shows step, primitive and slope; predict before you look: how high is the slope of the sigmoid at
+# $x = 0$ for $\alpha = 5$?
+
+
+# %% nbgrader={"grade": false, "grade_id": "slopes", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def slope_of(family, x):
+    """The surrogate slope at each element of x."""
+    x = x.detach().clone().requires_grad_()
+    return torch.autograd.grad(family(x).sum(), x)[0]
+
+
+def show(families, span=2.0):
+    """Primitive (left) and slope (right) of surrogates, given as {label: class instance made with spiking=True}."""
+    x = torch.linspace(-span, span, 801)
+    with snnkit.plot.style():
+        _, (left, right) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
+        left.plot(x, heaviside(x), color="grey", label="step")
+        for label, family in families.items():
+            right.plot(x, slope_of(family, x), label=label)
+            family.set_spiking_mode(False)
+            left.plot(x, family(x).detach(), label=label)
+            family.set_spiking_mode(True)
+        left.set(xlabel="x = charge − threshold", ylabel="forward")
+        right.set(xlabel="x = charge − threshold", ylabel="slope used backward")
+        left.legend()
+    plt.show()
+
+
+show({"Sigmoid, alpha = 5": Sigmoid(alpha=5.0)})
+
+# %% [markdown]
+# It is $\alpha / 4 = 1.25$.
+#
+# ## 3. A surrogate from the sine
+#
+# $$S(x) = \begin{cases} 1, & x > \alpha \\ \tfrac12 \sin\!\left(\dfrac{\pi x}{2\alpha}\right) + \tfrac12, & -\alpha \le x \le \alpha \\ 0, & x < -\alpha \end{cases}$$
+#
+# Here $\alpha > 0$ is a half-width: a larger $\alpha$ makes $S$ wider and flatter, the other way round than in
+# SpikingJelly's own families.
+#
+# **Question 1 (2 points).** Differentiate $S$ and write `sine_derivative(x, alpha)`: the slope at each element of
+# the tensor `x`, with the shape and dtype of `x`.
+
+
+# %% nbgrader={"grade": false, "grade_id": "sine_derivative_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def sine_derivative(x, alpha):
+    """Slope of S at each element of x."""
+    ### BEGIN SOLUTION
+    middle = math.pi / (4 * alpha) * torch.cos(math.pi * x / (2 * alpha))
+    return torch.where(x.abs() <= alpha, middle, torch.zeros_like(x))
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "sine_derivative", "locked": true, "points": 2.0, "schema_version": 3, "solution": false, "task": false}
+check("ps2.sine_derivative")
+
+# %% [markdown]
+# **Question 2 (3 points).** Write the surrogate `Sine(alpha=1.0, spiking=True)` after the pattern of `Sigmoid`.
+# With `spiking=True` it gives spikes, and backward the slope times the gradient from above.
+# With `spiking=False` it gives $S(x)$ itself.
+
+
+# %% nbgrader={"grade": false, "grade_id": "sine_surrogate_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class SineSpike(torch.autograd.Function):
+    """The step forward, the slope of S backward."""
+
+    @staticmethod
+    def forward(x, alpha):
+        ### BEGIN SOLUTION
+        return heaviside(x)
+        ### END SOLUTION
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, ctx.alpha = inputs
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        ### BEGIN SOLUTION
+        return grad_output * sine_derivative(x, ctx.alpha), None
+        ### END SOLUTION
+
+
+class Sine(SurrogateFunctionBase):
+    def __init__(self, alpha=1.0, spiking=True):
+        ### BEGIN SOLUTION
+        super().__init__(spiking=spiking, alpha=alpha)
+        ### END SOLUTION
+
+    @staticmethod
+    def spiking_function(x, alpha):
+        return SineSpike.apply(x, alpha)
+
+    @staticmethod
+    def primitive_function(x, alpha):
+        ### BEGIN SOLUTION
+        return torch.sin(math.pi / (2 * alpha) * x.clamp(-alpha, alpha)) / 2 + 0.5
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "sine_surrogate", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
+check("ps2.sine_surrogate")
+
+# %%
+show({"S, alpha = 1": Sine(1.0), "S, alpha = 0.5": Sine(0.5), "Sigmoid, alpha = 4": Sigmoid()})
+
+# %% [markdown]
+# ## 4. A surrogate from a power
+#
+# $$P(x) = \begin{cases} 1, & x > 1 \\ \tfrac12\,\mathrm{sgn}(x)\,|x|^{\alpha} + \tfrac12, & -1 \le x \le 1 \\ 0, & x < -1 \end{cases} \qquad 0 < \alpha < 1$$
+#
+# Its slope is infinite at $x = 0$, exactly where a neuron at threshold stands, and one infinite (or undefined)
+# number spoils every weight it reaches.
+# So backward $|x|$ is replaced by $\max(|x|, \varepsilon)$ with a small floor $\varepsilon$, a second parameter.
+# Forward, and with `spiking=False`, nothing changes: $P(x)$ is as written above.
+#
+# **Question 3 (3 points).** Write the surrogate `Power(alpha=0.5, floor=0.01, spiking=True)`.
+# Its slope is that of $P$ with $|x|$ floored, and 0 for $|x| > 1$.
+# Both parameters are handed to the base class, and both arrive in `spiking_function` and `primitive_function`.
+
+
+# %% nbgrader={"grade": false, "grade_id": "power_surrogate_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class PowerSpike(torch.autograd.Function):
+    """The step forward, the floored slope of P backward."""
+
+    @staticmethod
+    def forward(x, alpha, floor):
+        ### BEGIN SOLUTION
+        return heaviside(x)
+        ### END SOLUTION
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, ctx.alpha, ctx.floor = inputs
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        ### BEGIN SOLUTION
+        magnitude = x.abs()
+        slope = ctx.alpha / 2 * magnitude.clamp(min=ctx.floor) ** (ctx.alpha - 1)
+        return grad_output * slope * (magnitude <= 1), None, None
+        ### END SOLUTION
+
+
+class Power(SurrogateFunctionBase):
+    def __init__(self, alpha=0.5, floor=0.01, spiking=True):
+        ### BEGIN SOLUTION
+        super().__init__(spiking=spiking, alpha=alpha, floor=floor)
+        ### END SOLUTION
+
+    @staticmethod
+    def spiking_function(x, alpha, floor):
+        return PowerSpike.apply(x, alpha, floor)
+
+    @staticmethod
+    def primitive_function(x, alpha, floor):
+        ### BEGIN SOLUTION
+        inside = x.clamp(-1, 1)
+        return inside.sign() * inside.abs() ** alpha / 2 + 0.5
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "power_surrogate", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
+check("ps2.power_surrogate")
+
+# %%
+show({"P, floor 0.01": Power(0.5, 0.01), "P, floor 0.1": Power(0.5, 0.1), "S, alpha = 1": Sine(1.0)})
+
+# %% [markdown]
+# ## 5. A two-layer spiking network
+#
+# The network has two linear layers, each followed by leaky integrate-and-fire neurons:
+#
+# $$m(t) = \tfrac12\, v(t-1) + W x(t), \qquad s(t) = \Theta(m(t) - 1), \qquad v(t) = m(t) - s(t).$$
+#
+# In SpikingJelly's `neuron.LIFNode` that is
+#
+# | argument | value | meaning |
+# |---|---|---|
+# | `tau` | `2.0` | decay $1 - 1/\tau = 1/2$ |
+# | `decay_input` | `False` | the input is not divided by $\tau$ |
+# | `v_threshold` | `1.0` | threshold |
+# | `v_reset` | `None` | soft reset: subtract the threshold |
+# | `detach_reset` | `True` | no gradient through the reset |
+# | `surrogate_function` | `surrogate` | the surrogate handed to you |
+# | `step_mode` | `"m"` | multi-step: takes all $T$ steps at once, time first |
+#
+# The network's answer is the firing rate of each output neuron: its spikes, averaged over the $T$ steps.
+# A neuron keeps its potential until it is told to forget it, so a new batch must start with
+# `functional.reset_net(network)`.
+#
+# **Question 4 (3 points).** Write
+# `two_layer_snn(inputs, hidden, classes, surrogate)`, which returns an `nn.Module` that maps frames
+# `[T, N, channels, height, width]` to spikes `[T, N, classes]`, with linear layers **without bias**; and
+# `firing_rates(network, frames)`, which forgets the batch before and returns the rates `[N, classes]`.
+# `nn.Flatten(2)` flattens all axes from the third on, and `nn.Linear` acts on the last axis.
+
+
+# %% nbgrader={"grade": false, "grade_id": "two_layer_snn_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def two_layer_snn(inputs, hidden, classes, surrogate):
+    """Linear, neurons, linear, neurons, on frames [T, N, ...]."""
+
+    ### BEGIN SOLUTION
+    def lif():
+        return neuron.LIFNode(
+            tau=2.0,
+            decay_input=False,
+            v_threshold=1.0,
+            v_reset=None,
+            detach_reset=True,
+            surrogate_function=surrogate,
+            step_mode="m",
+        )
+
+    return nn.Sequential(
+        nn.Flatten(2),
+        nn.Linear(inputs, hidden, bias=False),
+        lif(),
+        nn.Linear(hidden, classes, bias=False),
+        lif(),
+    )
+    ### END SOLUTION
+
+
+def firing_rates(network, frames):
+    """Mean over time of the output spikes [N, classes], starting from potential 0."""
+    ### BEGIN SOLUTION
+    functional.reset_net(network)
+    return network(frames).mean(0)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "two_layer_snn", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
+check("ps2.two_layer_snn")
+
+# %% [markdown]
+# The course's library has such a neuron as well, `snnkit.layers.LIF`.
+# It keeps no state between calls, so there is nothing to reset, and its backward pass is written by hand.
+# With the same weights both give the same rates:
+
+# %% nbgrader={"grade": false, "grade_id": "side_by_side", "locked": true, "schema_version": 3, "solution": false, "task": false}
+own = two_layer_snn(train_frames[0, 0].numel(), 32, 10, surrogate.ATan())
+first, second = (module for module in own.modules() if isinstance(module, nn.Linear))
+library = nn.Sequential(
+    nn.Flatten(2),
+    first,
+    snnkit.layers.LIF(decay=0.5, surrogate=surrogate.ATan(), detach_reset=True),
+    second,
+    snnkit.layers.LIF(decay=0.5, surrogate=surrogate.ATan(), detach_reset=True),
+)
+with torch.no_grad():
+    gap = (firing_rates(own, test_frames[:, :50]) - library(test_frames[:, :50]).mean(0)).abs().max()
+print(f"largest difference of a rate: {gap:.6f}")
+
+# %% [markdown]
+# ## 6. Training
+#
+# **Question 5 (4 points).** Write `train`: it changes `network` in place and returns a list with the mean loss of
+# each epoch.
+#
+# - Loss: the mean squared difference between the firing rates and the one-hot labels (`F.mse_loss`, `F.one_hot`).
+# - Optimiser: `torch.optim.Adam` with the given learning rate.
+# - In each epoch the recordings are visited in a random order, in batches of `batch` recordings (the last one may be
+#   smaller). The order comes from `torch.Generator().manual_seed(seed)`, made once before the first epoch, so that
+#   the same seed gives the same training.
+# - The mean loss of an epoch is taken over recordings: weight each batch by its size.
+
+
+# %% nbgrader={"grade": false, "grade_id": "training_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def train(network, frames, labels, *, epochs, learning_rate=1e-3, batch=64, seed=0):
+    """Train on frames [T, N, ...] and labels [N]; the mean loss of each epoch."""
+    ### BEGIN SOLUTION
+    generator = torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate)
+    losses = []
+    for _ in range(epochs):
+        total = 0.0
+        for chosen in torch.randperm(len(labels), generator=generator).split(batch):
+            rates = firing_rates(network, frames[:, chosen])
+            loss = F.mse_loss(rates, F.one_hot(labels[chosen], 10).float())
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total += loss.item() * len(chosen)
+        losses.append(total / len(labels))
+    return losses
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "training", "locked": true, "points": 4.0, "schema_version": 3, "solution": false, "task": false}
+check("ps2.training")
+
+# %% [markdown]
+# Now train with your two surrogates, as the lab asks: $\alpha = 1$ for $S$ and $\alpha = 0.5$ for $P$.
+# The real recordings get a larger network than the simulated ones.
+
+# %% nbgrader={"grade": false, "grade_id": "budget", "locked": true, "schema_version": 3, "solution": false, "task": false}
+BUDGET = dict(hidden=800, epochs=20) if digits.real else dict(hidden=64, epochs=20)
+
+
+def accuracy(network, frames, labels):
+    """Share of recordings whose largest firing rate is that of their label."""
+    with torch.no_grad():
+        return (firing_rates(network, frames).argmax(1) == labels).float().mean().item()
+
+
+def trained(family, *, hidden, epochs, seed):
+    """A network trained from seed, with its losses."""
+    torch.manual_seed(seed)
+    network = two_layer_snn(train_frames[0, 0].numel(), hidden, 10, family)
+    return network, train(network, train_frames, train_labels, epochs=epochs, seed=seed)
+
+
+for name, family in {"S, alpha = 1": Sine(1.0), "P, alpha = 0.5": Power(0.5)}.items():
+    network, losses = trained(family, **BUDGET, seed=0)
+    held_out = accuracy(network, test_frames, test_labels)
+    spread = (held_out * (1 - held_out) / len(test_labels)) ** 0.5
+    plt.plot(range(1, len(losses) + 1), losses, label=name)
+    print(f"{name}: held-out accuracy {held_out:.1%} (standard error of a share: {spread:.1%})")
+plt.xlabel("epoch")
+plt.ylabel("mean squared error of the rates")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# ## 7. A sweep
+#
+# Which surrogate, and which parameter?
+# One run per setting cannot tell: another seed gives another accuracy.
+# So each setting is run with several seeds, and what is compared is the mean and its standard error.
+#
+# `accuracy_of(family, seed=...)` trains a smaller network on a smaller budget and returns its held-out accuracy.
+
+# %% nbgrader={"grade": false, "grade_id": "sweep_budget", "locked": true, "schema_version": 3, "solution": false, "task": false}
+SWEEP_BUDGET = dict(hidden=200, epochs=6) if digits.real else dict(hidden=64, epochs=8)
+SEEDS = (0, 1)
+
+
+def accuracy_of(family, *, seed):
+    """Held-out accuracy of a network trained with this surrogate from this seed."""
+    network, _ = trained(family, **SWEEP_BUDGET, seed=seed)
+    return accuracy(network, test_frames, test_labels)
+
+
+# %% [markdown]
+# **Question 6 (2 points), first part.**
+# Write `summarise(results)`.
+# `results` is a list of dictionaries, one for each run, with the keys `"surrogate"` (a name), `"parameter"`, `"seed"`
+# and `"accuracy"`.
+# The function returns a dictionary that maps each pair `(surrogate, parameter)` to a pair
+# `(mean accuracy, standard error of the mean)`.
+# For $n$ runs with standard deviation $s$ (with $n - 1$ below) the standard error is $s / \sqrt n$.
+
+# %% nbgrader={"grade": false, "grade_id": "summarise_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+
+
+def summarise(results):
+    """{(surrogate, parameter): (mean accuracy, standard error of the mean)}"""
+    ### BEGIN SOLUTION
+    runs = {}
+    for row in results:
+        runs.setdefault((row["surrogate"], row["parameter"]), []).append(row["accuracy"])
+    return {
+        setting: (float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values))))
+        for setting, values in runs.items()
+    }
+    ### END SOLUTION
+
+
+# %% [markdown]
+# **Second part.**
+# Make a list `settings` of triples `(name, parameter, surrogate)`, such as `("Sine", 1.0, Sine(1.0))`.
+# Compare at least four families, at least three of them with two or more parameters, among them `"Sine"` with
+# parameter 1.0 and `"Power"` with parameter 0.5.
+# SpikingJelly has `surrogate.PiecewiseQuadratic`, `PiecewiseExp`, `SoftSign`, `ATan`, `Erf`, `Sigmoid` and more, all
+# with an argument `alpha`.
+#
+# Then make the list `results`: one row for each setting and each seed of `SEEDS`, with the accuracy that
+# `accuracy_of` returns.
+
+# %% nbgrader={"grade": false, "grade_id": "sweep_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+### BEGIN SOLUTION
+settings = [
+    ("Sine", 0.5, Sine(0.5)),
+    ("Sine", 1.0, Sine(1.0)),
+    ("Sine", 2.0, Sine(2.0)),
+    ("Power", 0.3, Power(0.3)),
+    ("Power", 0.5, Power(0.5)),
+    ("Power", 0.8, Power(0.8)),
+    ("PiecewiseQuadratic", 0.5, surrogate.PiecewiseQuadratic(alpha=0.5)),
+    ("PiecewiseQuadratic", 1.0, surrogate.PiecewiseQuadratic(alpha=1.0)),
+    ("PiecewiseQuadratic", 4.0, surrogate.PiecewiseQuadratic(alpha=4.0)),
+    ("ATan", 2.0, surrogate.ATan(alpha=2.0)),
+    ("ATan", 8.0, surrogate.ATan(alpha=8.0)),
+    ("Sigmoid", 4.0, surrogate.Sigmoid(alpha=4.0)),
+]
+results = [
+    {"surrogate": name, "parameter": parameter, "seed": seed, "accuracy": accuracy_of(family, seed=seed)}
+    for name, parameter, family in settings
+    for seed in SEEDS
+]
+### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "sweep", "locked": true, "points": 2.0, "schema_version": 3, "solution": false, "task": false}
+check("ps2.sweep")
+
+# %% nbgrader={"grade": false, "grade_id": "sweep_figure", "locked": true, "schema_version": 3, "solution": false, "task": false}
+summary = summarise(results)
+with snnkit.plot.style():
+    _, axes = plt.subplots(figsize=(6, 0.35 * len(summary) + 0.8), layout="constrained")
+    for row, (mean, error) in enumerate(summary.values()):
+        axes.errorbar(mean, row, xerr=error, fmt="o", color="C0", capsize=3)
+    axes.set_yticks(range(len(summary)), [f"{name}, {parameter:g}" for name, parameter in summary])
+    axes.set(xlabel="held-out accuracy, mean ± standard error", xlim=(0, 1))
+    axes.invert_yaxis()
+plt.show()
+
+# %% [markdown]
+# **Discussion 1 (4 points, read by a person).**
+# Report what your sweep shows, in about 200 words.
+# Which differences are larger than their uncertainty, and which are not?
+# For one family, explain what the parameter does to the slope, and connect it with what you measured.
+# Name one setting that trains badly and say what you would look at to find out why.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "discussion_sweep", "locked": false, "points": 4.0, "schema_version": 3, "solution": true, "task": false}
+# Most settings lie within two standard errors of each other: with two seeds and 200 held-out recordings a difference
+# of a few points of accuracy says little. In particular $S$ with $\alpha = 1$, ATan with $\alpha = 2$ and Sigmoid with
+# $\alpha = 4$ cannot be told apart. What does differ clearly is PiecewiseQuadratic with a large $\alpha$.
+#
+# In $S(x)$ the parameter is the half-width: the slope reaches 0 at $|x| = \alpha$ and its peak is $\pi / (4\alpha)$.
+# With a small $\alpha$ few neurons are within reach of a gradient, with a large one nearly all are, but each passes
+# a small one.
+#
+# PiecewiseQuadratic with $\alpha = 4$ trains badly. The slope is 0 unless the charge is within 1/4 of the threshold.
+# At the start few potentials of the output layer are that near, so almost no gradient arrives. I would look at the
+# share of zero slopes in each layer at the first step, and at the firing rate of the hidden layer.
+
+# %% [markdown] tags=["instructor"]
+# **Rubric of discussion 1 (instructor only).**
+#
+# | points | criterion |
+# |---|---|
+# | 1 | reports mean and uncertainty for the settings, not the best run alone |
+# | 1 | says which differences exceed about two standard errors, and draws no conclusion from the others |
+# | 1 | explains what the parameter does to width **and** height of the slope ($\alpha$ of $S$ is a half-width, of SpikingJelly's families a sharpness) and connects it with a measured number |
+# | 1 | names a bad setting and a measurement that would find the reason (zero-slope share by layer, firing rates, size of the gradient), rather than "unsuitable" |
+#
+# A ranking of the families by mean accuracy without uncertainty gets at most 1 point.
+
+# %% [markdown]
+# ## 8. Is a sparse surrogate gradient good?
+#
+# The slope of SpikingJelly's `PiecewiseQuadratic` is a triangle,
+#
+# $$g'(x) = \begin{cases} \alpha - \alpha^2 |x|, & |x| \le 1/\alpha \\ 0, & |x| > 1/\alpha, \end{cases}$$
+#
+# so a neuron whose charge is farther than $1/\alpha$ from the threshold passes no gradient at all.
+# Raising $\alpha$ makes this part larger, and the peak, which is $\alpha$, higher.
+# An experiment that changes $\alpha$ changes both, and cannot say which of the two made the difference.
+# So the triangle's height and width are separated here.
+#
+# **Question 7 (3 points).** Write
+# `zero_gradient_share(family, x)`, the share (a number from 0 to 1) of the elements of `x` at which the slope of the
+# surrogate `family` is exactly 0; it must work for any surrogate, and may use `slope_of` from above.
+# Then write the surrogate `FixedPeak(width=1.0, peak=1.0)`: its slope falls linearly from `peak` at $x = 0$ to 0 at
+# $|x|$ = `width` and is 0 outside.
+# (`spiking=False` is not needed here.)
+
+
+# %% nbgrader={"grade": false, "grade_id": "sparse_gradient_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def zero_gradient_share(family, x):
+    """Share of the elements of x at which the surrogate passes no gradient."""
+    ### BEGIN SOLUTION
+    return (slope_of(family, x) == 0).double().mean().item()
+    ### END SOLUTION
+
+
+class FixedPeakSpike(torch.autograd.Function):
+    """The step forward, a triangle of given width and height backward."""
+
+    @staticmethod
+    def forward(x, width, peak):
+        ### BEGIN SOLUTION
+        return heaviside(x)
+        ### END SOLUTION
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, ctx.width, ctx.peak = inputs
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        ### BEGIN SOLUTION
+        return grad_output * ctx.peak * (1 - x.abs() / ctx.width).clamp(min=0), None, None
+        ### END SOLUTION
+
+
+class FixedPeak(SurrogateFunctionBase):
+    def __init__(self, width=1.0, peak=1.0, spiking=True):
+        ### BEGIN SOLUTION
+        super().__init__(spiking=spiking, width=width, peak=peak)
+        ### END SOLUTION
+
+    @staticmethod
+    def spiking_function(x, width, peak):
+        return FixedPeakSpike.apply(x, width, peak)
+
+
+# %% nbgrader={"grade": true, "grade_id": "sparse_gradient", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
+check("ps2.sparse_gradient")
+
+# %% [markdown]
+# ### The experiment
+#
+# First PiecewiseQuadratic as it is, then a triangle of the same width with its peak held at 1.
+# For each, the table gives the share of zero slopes among the hidden neurons before and after training, the share of
+# hidden spikes before training, and the held-out accuracy.
+# `hidden_charge` computes the hidden layer's charge $m(t)$ by itself, in a plain loop.
+
+
+# %% nbgrader={"grade": false, "grade_id": "sparse_experiment", "locked": true, "schema_version": 3, "solution": false, "task": false}
+def hidden_charge(network, frames):
+    """Charge of the hidden neurons before each possible spike, [T, N, hidden]."""
+    weight = next(parameter for parameter in network.parameters() if parameter.dim() == 2)
+    with torch.no_grad():
+        currents, v, charges = frames.flatten(2) @ weight.T, 0.0, []
+        for current in currents:
+            charge = 0.5 * v + current
+            v = charge - heaviside(charge - 1.0)
+            charges.append(charge)
+    return torch.stack(charges)
+
+
+def sparse_study(make, widths):
+    """One row for each width: zero slopes before and after, spikes before, mean accuracy over the seeds."""
+    print("width   zero slopes before   after   spikes before   accuracy by seed")
+    for width in widths:
+        family, before, after, spikes, accuracies = make(width), [], [], [], []
+        for seed in SEEDS:
+            torch.manual_seed(seed)
+            network = two_layer_snn(train_frames[0, 0].numel(), SWEEP_BUDGET["hidden"], 10, family)
+            x = hidden_charge(network, test_frames) - 1.0
+            before.append(zero_gradient_share(family, x))
+            spikes.append(heaviside(x).mean().item())
+            train(network, train_frames, train_labels, epochs=SWEEP_BUDGET["epochs"], seed=seed)
+            after.append(zero_gradient_share(family, hidden_charge(network, test_frames) - 1.0))
+            accuracies.append(accuracy(network, test_frames, test_labels))
+        shares = f"{np.mean(before):12.1%} {np.mean(after):15.1%} {np.mean(spikes):15.2%}"
+        print(f"{width:5g} {shares}         {', '.join(f'{value:.1%}' for value in accuracies)}")
+
+
+WIDTHS = (2.0, 1.0, 0.5, 0.2)
+print("PiecewiseQuadratic: peak 1 / width")
+sparse_study(lambda width: surrogate.PiecewiseQuadratic(alpha=1 / width), WIDTHS)
+print("\nFixedPeak: peak 1")
+sparse_study(lambda width: FixedPeak(width, 1.0), WIDTHS)
+
+# %% [markdown]
+# **Discussion 2 (6 points, read by a person).**
+# Do you think sparsity is important for a surrogate function? Answer in about 300 words, from your measurements.
+#
+# - Describe where PiecewiseQuadratic's slope is 0, and how $\alpha$ changes it.
+# - Compare the two halves of the experiment: what changes with the width when the peak is held fixed, and what was an
+#   effect of the height?
+# - Some networks may stay at chance. Is that a bad surrogate, or a network in which no neuron is within reach of a
+#   gradient? Which number tells?
+# - Sparse gradients can also save work, because zeros need not be computed.
+#   Say under which conditions you would want them.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "discussion_sparsity", "locked": false, "points": 6.0, "schema_version": 3, "solution": true, "task": false}
+# PiecewiseQuadratic's slope is 0 on two half-lines, $x < -1/\alpha$ and $x > 1/\alpha$, and nowhere else. A larger
+# $\alpha$ moves their ends towards the threshold and raises the peak, which is $\alpha$.
+#
+# With the peak held at 1, narrowing the triangle raises the share of zero slopes, as it does for PiecewiseQuadratic,
+# and lowers the gradient that arrives at the first layer. Accuracy hardly changes while the triangle still
+# reaches the bulk of the charges, and falls when it does not. Where the two halves of the table differ at the same
+# width the share of zeros is the same at the start, so the difference is one of height.
+#
+# A network that stays at chance is dead rather than badly trained when the share of zero slopes is close to 1 in a
+# layer from the start: its weight gradients are then exactly 0 and no number of epochs helps. A wider triangle, or
+# larger initial weights, brings it back, which shows that the surrogate's shape by itself was not the fault.
+#
+# Sparsity as such is not what makes a surrogate good: what matters is that enough neurons in every layer, near enough to
+# threshold for a small change of weight to change a spike, pass a gradient. Once training runs, a moderately
+# narrow surrogate costs little accuracy, and zeros can then be skipped, as in sparse spiking gradient descent. I would
+# want sparse gradients for large networks whose layers are active, with the width chosen by the measured share of zeros.
+
+# %% [markdown] tags=["instructor"]
+# **Rubric of discussion 2 (instructor only).**
+#
+# | points | criterion |
+# |---|---|
+# | 1 | two zero half-lines, $|x| > 1/\alpha$; a larger $\alpha$ widens them **and** raises the peak |
+# | 2 | uses the experiment with the peak held fixed to tell sparsity from height, with numbers of the student's own (1 point when only PiecewiseQuadratic itself is discussed) |
+# | 1 | tells a dead network (share of zero slopes near 1 from the start, gradients exactly 0) from a poor surrogate |
+# | 1 | names a condition under which sparse gradients pay: saved computation, given layers that are active enough |
+# | 1 | takes a position that follows from the measurements and names a limit of them (small networks, few seeds, one data set) |
+#
+# Strong: all of these. Middling: describes the table well, but explains a dead network as "too sparse to learn".
+# Weak: repeats that sparse gradients are an advantage, without a measurement.
+
+# %% [markdown]
+# ## Hand in
+#
+# Run everything once from the top (Kernel, Restart and run all), look at the checks, save, and hand in this notebook
+# under its own name.
+#
+# ## Sources
+#
+# E. O. Neftci, H. Mostafa and F. Zenke, Surrogate gradient learning in spiking neural networks, IEEE Signal
+# Processing Magazine 36(6), 2019.
+# N. Perez-Nieves and D. F. M. Goodman, Sparse spiking gradient descent, NeurIPS 2021.
+# G. Orchard, A. Jayawant, G. K. Cohen and N. Thakor, Converting static image datasets to spiking neuromorphic
+# datasets using saccades, Frontiers in Neuroscience 9:437, 2015.

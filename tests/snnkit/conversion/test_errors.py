@@ -1,0 +1,288 @@
+"""The three-way split: exact sums, bounds that are reached, and running networks against plain loops."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from snnkit.conversion import errors
+from snnkit.conversion.convert import SpikingNetwork, convert
+from snnkit.conversion.neuron import BiasShift, Floor, InitialPotential
+from snnkit.conversion.qcfs import use_qcfs
+from snnkit.conversion.unevenness import Case, expected_count, fire
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+class Residual(nn.Module):
+    """Convolutions with a residual add, functional ReLU and average pooling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(2, 4, 3, padding=1)
+        self.b = nn.Conv2d(4, 4, 3, padding=1)
+        self.out = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = F.relu(self.a(x))
+        second = F.relu(self.b(first) + first)
+        result: Tensor = self.out(F.adaptive_avg_pool2d(second, 1).flatten(1))
+        return result
+
+
+def chain(widths: tuple[int, ...] = (6, 8, 7, 5, 3), seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    for layer in layers:
+        if isinstance(layer, nn.Linear):
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.normal_(layer.bias, std=0.1)
+    return nn.Sequential(*layers[:-1])
+
+
+def spiking(model: nn.Module, threshold: float = 1.0) -> SpikingNetwork:
+    network = convert(model)
+    for neuron in network.neurons().values():
+        neuron.set_threshold(threshold)
+        InitialPotential().apply(neuron)
+    return network
+
+
+def dyadic_currents(seed: int, steps: int, neurons: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(-8, 9, (steps, neurons), generator=generator).double() / 4
+
+
+# --- arrays -----------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, log_steps=st.integers(0, 4), v0=st.integers(0, 3))
+def test_split_is_exact_on_dyadic_currents(seed: int, log_steps: int, v0: int) -> None:
+    steps = 2**log_steps
+    currents = dyadic_currents(seed, steps, 1000)
+    spikes, v_end = fire(currents, 1.0, v0 / 4)
+    z, count = currents.mean(0), spikes.sum(0)
+    split = errors.split_errors(z, count, v_end, threshold=1.0, steps=steps)
+    assert torch.equal(split.total, count / steps - z.clamp(min=0))
+    q = expected_count(v0 / 4 + currents.sum(0), threshold=1.0, steps=steps)
+    assert torch.equal(split.unevenness, (count - q) / steps)
+    assert torch.equal(split.quantisation, q / steps - z.clamp(0, 1))
+    assert torch.equal(split.clipping, -(z - 1).clamp(min=0))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=SEEDS, steps=st.integers(1, 20), threshold=st.floats(0.05, 30), half=st.booleans())
+def test_bounds_and_sum_in_floating_point(seed: int, steps: int, threshold: float, half: bool) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    currents = torch.randn(steps, 500, generator=generator, dtype=torch.float64) * threshold
+    start = threshold / 2 if half else 0.0
+    spikes, v_end = fire(currents, threshold, start)
+    z, count = currents.mean(0), spikes.sum(0)
+    split = errors.split_errors(z, count, v_end, threshold=threshold, steps=steps)
+    direct = count * threshold / steps - z.clamp(min=0)
+    torch.testing.assert_close(split.total, direct, rtol=0, atol=4e-15 * threshold)
+    unit, slack = threshold / steps, 1e-12 * threshold
+    high = unit / 2 if half else 0.0
+    assert float(split.quantisation.max()) <= high + slack
+    assert float(split.quantisation.min()) >= high - unit - slack
+
+
+def test_quantisation_bound_is_reached() -> None:
+    z = torch.tensor([1 / 16, 3 / 16 - 1e-9], dtype=torch.float64)  # half a level at T = 8 rounds up
+    spikes, v_end = fire(z.expand(8, -1), 1.0, 0.5)
+    split = errors.split_errors(z, spikes.sum(0), v_end, threshold=1.0, steps=8)
+    assert split.quantisation.tolist() == pytest.approx([1 / 16, -1 / 16], abs=2e-9)
+
+
+def test_threshold_per_channel() -> None:
+    threshold = torch.tensor([[0.5], [2.0]])
+    currents = torch.rand(8, 2, 30, generator=torch.Generator().manual_seed(0)).double() * 3 - 1
+    spikes, v_end = fire(currents, threshold.double(), threshold.double() / 2)
+    split = errors.split_errors(currents.mean(0), spikes.sum(0), v_end, threshold=threshold, steps=8)
+    for channel in range(2):
+        theta = float(threshold[channel])
+        alone = errors.split_errors(
+            currents.mean(0)[channel], spikes.sum(0)[channel], v_end[channel], threshold=theta, steps=8
+        )
+        assert torch.equal(alone.quantisation, split.quantisation[channel])
+        assert torch.equal(alone.clipping, split.clipping[channel])
+
+
+# --- running networks -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rounding", [Floor(), BiasShift(steps=6), InitialPotential()])
+def test_record_against_a_plain_loop(rounding: Floor | BiasShift | InitialPotential) -> None:
+    """Charge balance, currents, counts and potentials of every layer, rebuilt neuron layer by neuron layer."""
+    steps, model = 6, chain()
+    network = spiking(model)
+    for neuron in network.neurons().values():
+        rounding.apply(neuron)
+    x = torch.randn(5, 6)
+    runs = errors.record(network, x, steps)
+    linears = [layer for layer in model if isinstance(layer, nn.Linear)]
+    shift = 1 / 12 if isinstance(rounding, BiasShift) else 0.0
+    start = 0.5 if isinstance(rounding, InitialPotential) else 0.0
+    signal = x.expand(steps, -1, -1)
+    with torch.no_grad():
+        for (name, run), linear in zip(runs.items(), linears[:-1], strict=True):
+            currents = linear(signal)
+            spikes, v_end = fire(currents + shift, 1.0, start)
+            torch.testing.assert_close(run.current, currents.double().mean(0), rtol=1e-5, atol=1e-6, msg=name)
+            assert torch.equal(run.count, spikes.sum(0).double())
+            torch.testing.assert_close(run.v_end, v_end.double(), rtol=1e-5, atol=1e-5)
+            assert float(run.residual.abs().max()) < 1e-6
+            signal = spikes
+        torch.testing.assert_close(network(x, steps), linears[-1](signal.mean(0)), rtol=1e-4, atol=1e-5)
+
+
+def test_hooks_are_removed_and_state_is_left_alone() -> None:
+    network, x = spiking(chain()), torch.randn(4, 6)
+    before = network(x, 4).clone()
+    errors.measure_errors(network, [x], 4)
+    errors.even_logits(network, x, 4)
+    assert torch.equal(network(x, 4), before)
+    assert not any(layer._forward_hooks for layer in network.modules())
+
+
+def test_layer_errors_add_up_over_batches() -> None:
+    torch.manual_seed(3)
+    network, steps = spiking(Residual()), 5
+    batches = [torch.randn(3, 2, 6, 6), torch.randn(5, 2, 6, 6)]
+    measured = errors.measure_errors(network, batches, steps)
+    assert [row.name for row in measured] == list(network.neurons())
+    x = torch.cat(batches)
+    runs, targets = errors.record(network, x, steps), errors.ann_activations(network, x)
+    for row in measured:
+        run, target = runs[row.name], targets[row.name].double()
+        split = run.split()
+        assert (row.samples, row.neurons, row.steps) == (8, 4 * 36, steps)
+        for term, value in [
+            ("unevenness", split.unevenness),
+            ("quantisation", split.quantisation),
+            ("clipping", split.clipping),
+            ("total", run.average - run.current.clamp(min=0)),
+            ("propagated", run.current.clamp(min=0) - target),
+            ("against_ann", run.average - target),
+        ]:
+            moments = getattr(row, term)
+            assert moments.mean == pytest.approx(float(value.mean()), abs=1e-6)
+            assert moments.mean_abs == pytest.approx(float(value.abs().mean()), abs=1e-6)
+            assert moments.rms == pytest.approx(float(value.square().mean().sqrt()), abs=1e-6)
+        excess = split.verdict.excess
+        assert row.uneven == pytest.approx(float((excess != 0).double().mean()))
+        assert row.extra + row.missing == pytest.approx(row.uneven)
+        assert sum(row.excess.values()) == excess.numel()
+        assert sum(value * number for value, number in row.excess.items()) == int(excess.sum())
+        assert sum(row.cases.values()) == excess.numel()
+        assert row.cases.get(Case.EXTRA, 0) == int((excess > 0).sum())
+        assert row.silenced == pytest.approx(float(((excess > 0) & (excess == run.count)).double().mean()))
+        assert row.uneven_by_neuron.shape == (4, 6, 6)
+        assert float(row.uneven_by_neuron.mean()) == pytest.approx(row.uneven)
+        assert float(row.bias_by_neuron.mean()) == pytest.approx(row.against_ann.mean, abs=1e-9)
+        expected = row.against_ann.rms / float(target.square().mean().sqrt())
+        assert row.relative_rmse == pytest.approx(expected, abs=1e-5)
+    assert measured[0].uneven == 0
+    assert measured[1].uneven > 0
+
+
+def test_parts_add_up_to_the_error_against_the_ann() -> None:
+    network = spiking(chain())
+    for row in errors.measure_errors(network, [torch.randn(40, 6)], 7):
+        local = row.unevenness.mean + row.quantisation.mean + row.clipping.mean
+        assert row.total.mean == pytest.approx(local, abs=1e-12)
+        assert row.against_ann.mean == pytest.approx(
+            local + row.activation.mean + row.propagated.mean, abs=1e-7
+        )
+        assert row.activation.rms == 0
+
+
+def test_qcfs_network_with_steps_equal_to_levels() -> None:
+    """Layer 1 equals the trained staircase exactly; the activation term undoes quantisation and clipping."""
+    torch.manual_seed(0)
+    network = convert(use_qcfs(chain(), 8, clip=1.0))
+    first, *rest = errors.measure_errors(network, [torch.randn(60, 6)], 8)
+    assert first.uneven == 0
+    assert first.propagated.rms == 0
+    assert first.against_ann.rms == pytest.approx(0, abs=1e-7)
+    assert first.activation.mean == pytest.approx(-(first.quantisation.mean + first.clipping.mean), abs=1e-7)
+    assert any(row.uneven > 0 for row in rest)
+
+
+def test_even_logits_are_those_of_the_clipped_and_rounded_ann() -> None:
+    steps = 5
+    for model in (chain(), Residual()):
+        network = spiking(model, threshold=0.75)
+        x = torch.randn(6, 6) if isinstance(model, nn.Sequential) else torch.randn(6, 2, 5, 5)
+
+        def rounded(z: Tensor, *args: object, **kwargs: object) -> Tensor:
+            return ((z * steps + 0.375) / 0.75).floor().clamp(0, steps) * 0.75 / steps
+
+        with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(F, "relu", rounded)
+            expected = model(x)
+        torch.testing.assert_close(errors.even_logits(network, x, steps), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_even_logits_of_a_qcfs_network_are_the_ann() -> None:
+    torch.manual_seed(1)
+    model = use_qcfs(chain(), 4, clip=1.5)
+    x = torch.randn(30, 6)
+    torch.testing.assert_close(
+        errors.even_logits(convert(model), x, 4), model(x).detach(), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_first_layer_has_no_unevenness() -> None:
+    network = spiking(chain(widths=(20, 50, 50, 5)))
+    first, second = errors.measure_errors(network, [torch.randn(64, 20)], 16)
+    assert first.uneven == 0
+    assert first.excess == {0: 64 * 50}
+    assert second.uneven > 0.01
+
+
+def test_depth_is_the_longest_chain() -> None:
+    assert errors.depth(spiking(chain())) == 3
+    assert errors.depth(spiking(Residual())) == 2
+
+
+def test_relative_error_of_a_dead_layer_is_nan() -> None:
+    model = chain(widths=(3, 4, 2))
+    nn.init.constant_(model[0].bias, -100.0)
+    (row,) = errors.measure_errors(spiking(model), [torch.randn(5, 3)], 3)
+    assert math.isnan(row.relative_rmse)
+    assert row.cases == {Case.SILENT: 20}
+
+
+def test_from_start_judges_by_another_potential() -> None:
+    network, x = spiking(chain()), torch.randn(10, 6)
+    run = list(errors.record(network, x, 6).values())[1]
+    moved = run.from_start(torch.tensor(0.0))
+    assert torch.equal(moved.v_start, torch.zeros_like(run.v_start))
+    torch.testing.assert_close(moved.residual, run.residual, rtol=0, atol=1e-12)
+    q = expected_count(6 * run.current, threshold=1.0, steps=6)
+    assert torch.equal(moved.count - moved.split().verdict.excess, q.double())
+
+
+def test_bad_input() -> None:
+    network = spiking(chain())
+    with pytest.raises(ValueError, match="batches is empty"):
+        errors.measure_errors(network, [], 4)
+    with pytest.raises(TypeError, match="must be a SpikingNetwork; got Sequential"):
+        errors.record(chain(), torch.randn(2, 6), 4)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="steps must be at least 1"):
+        errors.record(network, torch.randn(2, 6), 0)
+    with pytest.raises(ValueError, match="steps must be at least 1"):
+        errors.even_logits(network, torch.randn(2, 6), 0)
+    with pytest.raises(TypeError, match="average_current must have a floating-point dtype"):
+        errors.split_errors(torch.ones(2).int(), torch.ones(2), torch.ones(2), threshold=1.0, steps=2)
