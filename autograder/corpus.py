@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from autograder.checks import checks_of
 from autograder.checks.core import Result, quiet, run
 from autograder.course import CourseError, source_of, write_if_changed
+from autograder.grade import StudentGrade
 
 CORPUS = Path(__file__).parent / "corpus"
 SOLUTION, RELEASE = "solution", "untouched"
@@ -71,6 +72,26 @@ def samples(problem_set: str) -> list[Sample]:
     return found
 
 
+def brief(problem_set: str) -> dict[str, list[str] | None]:
+    """How to shorten the given cells of a set where only the scores are wanted.
+
+    A cell, by grade_id, is left out (None), or the first text in it is replaced by the second.
+    """
+    shortened: dict[str, list[str] | None] = json.loads((CORPUS / problem_set / "brief.json").read_text())
+    return shortened
+
+
+def _shortened(source: str, name: str, changes: Mapping[str, list[str] | None]) -> str:
+    change = changes.get(name, [])
+    if change is None:
+        return ""
+    for old, new in zip(change[::2], change[1::2], strict=True):
+        if old not in source:
+            raise CourseError(f"brief.json: the cell {name!r} does not contain {old!r}")
+        source = source.replace(old, new)
+    return source
+
+
 def _without_markers(text: str) -> str:
     return "\n".join(line for line in text.split("\n") if not re.match(r"\s*### (BEGIN|END) SOLUTION$", line))
 
@@ -89,12 +110,16 @@ def build(root: Path, problem_set: str, sample: Sample, released: bytes) -> byte
 
     from autograder.release import solution_notebook, to_bytes
 
-    notebook = nbformat.reads(released.decode(), as_version=4)
+    notebook = nbformat.reads(released.decode(), as_version=4)  # type: ignore[no-untyped-call]
     solution = solution_notebook(source_of(root, problem_set))
-    answers = {cell.metadata.nbgrader.grade_id: cell.source for cell in solution.cells if _is(cell, "solution")}
+    answers = {
+        cell.metadata.nbgrader.grade_id: cell.source for cell in solution.cells if _is(cell, "solution")
+    }
     unknown = set(sample.cells) - set(answers)
     if unknown:
-        raise CourseError(f"sample {sample.name!r} of {problem_set}: there is no answer cell {min(unknown)!r}")
+        raise CourseError(
+            f"sample {sample.name!r} of {problem_set}: there is no answer cell {min(unknown)!r}"
+        )
     if sample.name != RELEASE:
         for cell in notebook.cells:
             if _is(cell, "solution"):
@@ -122,7 +147,9 @@ def write_samples(root: Path, problem_set: str) -> Path:
     return folder
 
 
-def play(notebook: bytes, problem_set: str, overrides: Mapping[str, str] | None = None) -> dict[str, Result]:
+def play(
+    notebook: bytes, problem_set: str, changes: Mapping[str, list[str] | None] | None = None
+) -> dict[str, Result]:
     """Run a notebook's cells in this process and grade its questions: quick, for the course's own samples only.
 
     As under nbgrader, a cell that raises does not stop the others.
@@ -130,7 +157,7 @@ def play(notebook: bytes, problem_set: str, overrides: Mapping[str, str] | None 
     Args:
         notebook: the file's bytes.
         problem_set: its name.
-        overrides: other source for some cells, by grade_id (smaller budgets, for instance).
+        changes: cells to shorten, see :func:`brief`.
 
     Returns:
         The result of each question, by id, in the notebook's order.
@@ -148,7 +175,7 @@ def play(notebook: bytes, problem_set: str, overrides: Mapping[str, str] | None 
         if name in checks:
             results[checks[name].id] = run(checks[name], namespace)
             continue
-        source = (overrides or {}).get(name, "".join(cell["source"]))
+        source = _shortened("".join(cell["source"]), name, changes or {})
         with quiet():
             try:
                 exec(compile(source, f"<{name or 'cell'}>", "exec"), namespace)
@@ -157,3 +184,24 @@ def play(notebook: bytes, problem_set: str, overrides: Mapping[str, str] | None 
             finally:
                 plt.close("all")
     return results
+
+
+def differences(problem_set: str, grades: Sequence[StudentGrade]) -> list[str]:
+    """One line for each sample and question whose score or misconceptions are not the expected ones."""
+    lines = []
+    by_name = {grade.student: grade for grade in grades}
+    for sample in samples(problem_set):
+        got = by_name.get(sample.name)
+        if got is None or got.problem:
+            lines.append(f"{sample.name}: not graded{f': {got.problem}' if got else ''}")
+            continue
+        for question, score in sample.scores.items():
+            one = got.questions.get(question)
+            if one is None or one.score != score:
+                lines.append(f"{sample.name}, {question}: {one.score if one else 'absent'}; expected {score}")
+            elif one.misconceptions != sample.misconceptions.get(question, []):
+                wanted = sample.misconceptions.get(question, [])
+                lines.append(
+                    f"{sample.name}, {question}: misconceptions {one.misconceptions}; expected {wanted}"
+                )
+    return lines

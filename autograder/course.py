@@ -41,7 +41,9 @@ def checkout() -> Path:
 
 def problem_sets(root: Path) -> list[str]:
     """Names of the problem sets: folders of ``solutions/`` that hold a source of the same name."""
-    return sorted(path.parent.name for path in (root / "solutions").glob("*/*.py") if path.stem == path.parent.name)
+    return sorted(
+        path.parent.name for path in (root / "solutions").glob("*/*.py") if path.stem == path.parent.name
+    )
 
 
 def source_of(root: Path, problem_set: str) -> Path:

@@ -65,10 +65,10 @@ def solution_notebook(source: Path, *, instructor: bool = True) -> Any:
     notebook.metadata = type(notebook.metadata)(kernelspec=type(notebook.metadata)(KERNEL))
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     if not instructor:
-        notebook.cells = [cell for cell in notebook.cells if "instructor" not in cell.metadata.get("tags", [])]
-    names = Counter(
-        cell.metadata.nbgrader.grade_id for cell in notebook.cells if "nbgrader" in cell.metadata
-    )
+        notebook.cells = [
+            cell for cell in notebook.cells if "instructor" not in cell.metadata.get("tags", [])
+        ]
+    names = Counter(cell.metadata.nbgrader.grade_id for cell in notebook.cells if "nbgrader" in cell.metadata)
     twice = [name for name, count in names.items() if count > 1]
     if twice:
         raise CourseError(f"{source}: the grade_id {twice[0]!r} is used twice; each cell needs its own")
@@ -111,7 +111,9 @@ def generate(root: Path, problem_set: str, course: Path) -> Path:
         converter.start()
     except (Exception, SystemExit) as error:
         why = last_error(said.getvalue()) or str(error)
-        raise CourseError(f"nbgrader could not make the student's notebook of {problem_set}: {why}") from error
+        raise CourseError(
+            f"nbgrader could not make the student's notebook of {problem_set}: {why}"
+        ) from error
     finally:
         log.removeHandler(handler)
         log.propagate = propagated
@@ -124,7 +126,7 @@ def student_notebook(root: Path, problem_set: str) -> bytes:
 
     with tempfile.TemporaryDirectory() as scratch:
         released = generate(root, problem_set, Path(scratch))
-        notebook = nbformat.read(released, as_version=4)
+        notebook = nbformat.read(released, as_version=4)  # type: ignore[no-untyped-call]
     notebook.metadata = type(notebook.metadata)(kernelspec=type(notebook.metadata)(KERNEL))
     _identify(notebook)
     return to_bytes(notebook)
@@ -159,7 +161,9 @@ def release(root: Path, problem_set: str) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; the exit status is 1 when ``--check`` finds a stale notebook, 2 for a wrong call."""
-    parser = argparse.ArgumentParser(prog="python -m autograder.release", description="Make the student notebooks.")
+    parser = argparse.ArgumentParser(
+        prog="python -m autograder.release", description="Make the student notebooks."
+    )
     parser.add_argument("problem_sets", nargs="*", metavar="PS", help="problem sets; all of them by default")
     parser.add_argument("--check", action="store_true", help="write nothing; say which notebooks are stale")
     chosen = parser.parse_args(arguments)

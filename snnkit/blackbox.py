@@ -78,7 +78,7 @@ def perturb(
         ValueError: if ``theta`` is not ``[D]``, ``steps < 1``, ``scale`` is not positive, or the objective is
             NaN at the start (a NaN later counts as worse).
 
-    Source: random hill climbing; Jabri and Flower, IEEE Transactions on Neural Networks 1992, for the name.
+    Source: random hill climbing; named after Jabri and Flower, IEEE Transactions on Neural Networks 1992.
     """
     _require_theta(theta, steps, scale)
     theta = theta.detach().clone()

@@ -234,7 +234,7 @@ class LIF(nn.Module):
         else:
             one_buffer = torch.empty_like(x[0]).expand_as(x)
             spikes = _integrate(x.detach(), v.detach(), one_buffer, *settings, self.reset)
-        if self.training and not self._warned:
+        if self.training and not self._warned and x.numel():
             self._watch(x.detach(), v.detach(), spikes.detach())
         return spikes
 

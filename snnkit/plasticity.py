@@ -85,7 +85,7 @@ def all_to_all(rule: STDP, pre: Tensor, post: Tensor) -> Tensor:
         TypeError: if a train is not floating point.
         ValueError: if shapes do not fit.
 
-    Source: Morrison et al., Biological Cybernetics 2008, section 4.1.
+    Source: Morrison et al., Biological Cybernetics 2008, all-to-all pairing.
     """
     _require_pair(pre, post)
     clock = torch.arange(pre.shape[0], dtype=pre.dtype, device=pre.device) * rule.dt

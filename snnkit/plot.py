@@ -143,6 +143,7 @@ def raster(spikes: Tensor | ArrayLike, *, dt: float | None = None, ax: Axes | No
 def potential(
     v: Tensor | ArrayLike,
     *,
+    charge: Tensor | ArrayLike | None = None,
     threshold: float | None = None,
     spikes: Tensor | ArrayLike | None = None,
     dt: float | None = None,
@@ -154,6 +155,8 @@ def potential(
 
     Args:
         v: potentials, shape [T] or [T, N].
+        charge: potentials before the spike, of the same shape: the curve climbs to the charge of each step
+            and drops from there to ``v``.
         threshold: drawn as a dashed grey line.
         spikes: binary, shape [T]: marked by triangles above the curve.
         dt: length of a step in ms; without it the horizontal axis counts steps.
@@ -165,14 +168,24 @@ def potential(
         The axes, with the potentials as the first lines drawn.
 
     Raises:
-        ValueError: if ``spikes`` does not have one value for each step.
+        ValueError: if ``spikes`` does not have one value for each step, or ``charge`` another shape than ``v``.
 
     Source: the standard voltage trace.
     """
     array = _array(v)
     axes = _axes(ax)
     time = _times(array.shape[0], dt)
-    axes.plot(time, array, label=label)
+    if charge is None:
+        axes.plot(time, array, label=label)
+    else:
+        before = _array(charge)
+        if before.shape != array.shape:
+            raise ValueError(
+                f"charge must have the shape of v, {list(array.shape)}; got {list(before.shape)}"
+            )
+        path = np.stack([before, array], axis=1).reshape(2 * len(array), *array.shape[1:])
+        axes.plot(np.repeat(time, 2), path, label=label)
+        array = np.maximum(before, array)
     if threshold is not None:
         axes.axhline(threshold, color=GREY, linestyle="--", linewidth=1.2, label="threshold")
     if spikes is not None:

@@ -109,8 +109,8 @@ def firing_time(
     """First time at which each neuron's potential reaches the threshold, with SpikeProp's gradient.
 
     Between two input spikes the potential is ``(B t - A) exp(-t/tau)`` and has one peak, so no crossing can be
-    missed; the crossing is then bisected down to neighbouring floating-point numbers.  Memory grows with
-    ``N * inputs**2``.
+    missed; the crossing is then refined by Newton's method until no digit changes.  (A neuron that grazes its
+    threshold has half as many digits of its time.)  Memory grows with ``N * inputs**2``.
 
     Args:
         weight: ``[outputs, inputs]``.
@@ -179,12 +179,18 @@ def _first_crossing(weight: Tensor, inputs: Tensor, tau: float, threshold: float
     reached = ((base + rise * high) * torch.exp(-high) >= threshold) & arrived[:, :, None]
     first = reached.to(torch.uint8).argmax(1, keepdim=True)
     base, rise, high = (part.gather(1, first).squeeze(1) for part in (base, rise, high))
-    low = torch.zeros_like(high)
-    for _ in range(2 * -int(math.log2(torch.finfo(high.dtype).eps))):
-        middle = (low + high) / 2
-        above = (base + rise * middle) * torch.exp(-middle) >= threshold
-        low, high = torch.where(above, low, middle), torch.where(above, middle, high)
-    return torch.where(reached.any(1), start.gather(1, first.squeeze(1)) + tau * high, math.inf)
+    # From an input spike to its peak the potential is concave, so Newton's tangents, which lie above it, come
+    # to the threshold from the left and never pass it.
+    found = torch.zeros_like(high)
+    for _ in range(100):
+        fading = torch.exp(-found)
+        gap = threshold - (base + rise * found) * fading
+        ahead = torch.minimum(found + gap / ((rise - base - rise * found) * fading), high)
+        ahead = torch.where((gap > 0) & (ahead > found), ahead, found)
+        if torch.equal(ahead, found):
+            break
+        found = ahead
+    return torch.where(reached.any(1), start.gather(1, first.squeeze(1)) + tau * found, math.inf)
 
 
 class SpikeProp(nn.Module):
@@ -319,6 +325,7 @@ def fit_times(
         Losses before each update, and how many neurons were silent on the whole batch.
 
     Raises:
+        TypeError: if the network holds another kind of layer.
         ValueError: if ``epochs < 1``, ``rate`` is not positive or ``wake`` is negative.
 
     Source: Bohte et al., Neurocomputing 2002, with Adam for plain gradient descent.
@@ -327,19 +334,21 @@ def fit_times(
     require_positive("rate", rate)
     if not wake >= 0:
         raise ValueError(f"wake must not be negative; got {wake}")
+    layers = [layer for layer in network if isinstance(layer, SpikeProp)]
+    if len(layers) < len(network):
+        kinds = ", ".join(type(layer).__name__ for layer in network)
+        raise TypeError(f"network must hold SpikeProp layers only; its layers are {kinds}")
     optimiser = torch.optim.Adam(network.parameters(), lr=rate)
     losses, silent = [], []
     for _ in tqdm(range(epochs), desc="SpikeProp", disable=not progress):
         optimiser.zero_grad()
         times, number = inputs, 0
-        outcomes: list[tuple[SpikeProp, Tensor]] = []
-        for layer in network:
-            assert isinstance(layer, SpikeProp)
+        outcomes = []
+        for layer in layers:
             times = layer(times)
             outcomes.append((layer, times.detach()))
         value = loss(times)
-        if value.requires_grad:
-            torch.autograd.backward(value)
+        torch.autograd.backward(value)
         optimiser.step()
         for layer, fired in outcomes:
             number += wake_silent(layer, fired, wake)
@@ -363,7 +372,7 @@ def wake_silent(layer: SpikeProp, times: Tensor, amount: float) -> int:
     Raises:
         ValueError: if ``times`` does not fit the layer.
 
-    Source: common remedy for dead neurons in SpikeProp (McKennoch et al., IJCNN 2006, discuss silent neurons).
+    Source: a heuristic; SpikeProp itself is undefined for silent neurons.
     """
     require_shape("times", times, ["N", layer.weight.shape[0]])
     dead = torch.isinf(times).all(0)

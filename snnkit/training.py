@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from spikingjelly.activation_based.base import MemoryModule
 from torch import Tensor, nn
 from torch.nn import functional
@@ -134,8 +135,8 @@ class Batches:
     """Batches ``(inputs, labels)`` in a new order each time it is iterated.
 
     Args:
-        frames: ``[samples, T, ...]``, kept in its dtype and cast to the default float dtype batch by batch, or a
-            source with a method ``batch(indices)``.
+        frames: tensor or array ``[samples, T, ...]``, kept in its dtype and cast to the default float dtype batch
+            by batch, or a source with a method ``batch(indices)``.
         labels: ``[samples]``, integers.
         size: samples per batch; the last batch may be smaller.
         shuffle: False keeps the order of the data set.
@@ -151,8 +152,8 @@ class Batches:
 
     def __init__(
         self,
-        frames: Tensor | FrameSource,
-        labels: Tensor,
+        frames: Tensor | NDArray[Any] | FrameSource,
+        labels: Tensor | NDArray[Any],
         size: int = 64,
         *,
         shuffle: bool = True,
@@ -160,6 +161,9 @@ class Batches:
         augment: Callable[[Any, torch.Generator], Any] | None = None,
     ) -> None:
         require_steps(size, "size")
+        labels = torch.as_tensor(labels)
+        if isinstance(frames, np.ndarray):
+            frames = torch.from_numpy(frames)
         if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
             raise TypeError(f"labels must be integers; got {labels.dtype}")
         if labels.dim() != 1 or len(frames) != len(labels) or len(labels) == 0:
@@ -303,7 +307,7 @@ def fit(
                 value = loss(output, labels)
                 if not bool(torch.isfinite(value)):
                     raise RuntimeError(
-                        f"the loss became {float(value)} in epoch {epoch}; expected a finite number. Lower the "
+                        f"the loss became {float(value.detach())} in epoch {epoch}; expected a finite number. Lower the "
                         f"learning rate (now {schedule.get_last_lr()[0]:.3g}) or look for NaN in the inputs"
                     )
                 value.backward()  # type: ignore[no-untyped-call]

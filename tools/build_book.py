@@ -30,7 +30,7 @@ PAGES = ("book/**/*", "exercises/*/*.ipynb")
 LAYOUT = ("_config.yml", "_toc.yml")
 DERIVED = "book/reference/api/"
 #: Parts of the themes that no page uses.
-UNUSED = ("_static/locales", "_static/vendor/fontawesome", "_static/images", "_sources")
+UNUSED = ("_static/locales", "_static/images", "_sources", "reports")
 RUN = "from jupyter_book.cli.main import main; main()"
 _ICON = r'"?[a-z0-9][a-z0-9-]*"?:\[\d+,\d+,\[[^\]]*\],"[0-9a-f]+",(?:"[^"]*"|\[(?:"[^"]*",?)*\])\]'
 ICON = re.compile(_ICON)

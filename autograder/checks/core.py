@@ -218,8 +218,8 @@ def same(got: Array, wanted: Array, tolerance: Tolerance) -> bool:
 
 
 def number(value: Any) -> str:
-    """A number as it is shown to a student."""
-    return f"{float(value):.6g}"
+    """A number as it is shown to a student; rounding noise about 0 is shown as 0."""
+    return f"{0.0 if abs(float(value)) < 1e-12 else float(value):.6g}"
 
 
 def _difference(key: str, got: Array, wanted: Array, data: Data, tolerance: Tolerance) -> str:
@@ -325,7 +325,7 @@ def observe(check: Check, group: Group, case: Case, namespace: Mapping[str, Any]
         with own_random_state():
             returned = check.probe(answer, copy.deepcopy(case.data))
     except NotImplementedError:
-        return Failure("unanswered", "not answered yet: the cell above still raises NotImplementedError")
+        return Failure("unanswered", "not answered yet: a cell above still raises NotImplementedError")
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -350,11 +350,14 @@ def _explains(found: Misconception, failure: Failure, data: Data, tolerance: Tol
         return failure.kind == "error" and re.search(found.error, failure.text) is not None
     if failure.arrays is None:
         return False
-    if found.when is not None:
-        return found.when(failure.arrays, data)
-    if found.arrays is None or not failure.wrong:
+    try:
+        if found.when is not None:
+            return found.when(failure.arrays, data)
+        if found.arrays is None or not failure.wrong:
+            return False
+        wrong = found.arrays(data)
+    except (KeyError, IndexError, ValueError):  # made for another kind of case of the same question
         return False
-    wrong = found.arrays(data)
     return all(
         key in wrong and key in failure.arrays and same(failure.arrays[key], wrong[key], tolerance)
         for key in failure.wrong

@@ -40,7 +40,7 @@ def _surrogate_cases(
     name: str,
     parameters: list[dict[str, float]],
     group_of: Callable[[str], str | None],
-    extent: float = 2.5,
+    extent: Callable[[dict[str, float]], float] = lambda chosen: 2.5,
 ) -> list[Case]:
     """Cases for spikes, gradient and primitive: random points, edge values, both dtypes, a batch, no elements."""
     cases = []
@@ -50,7 +50,7 @@ def _surrogate_cases(
         if group is None:
             continue
         for index, chosen in enumerate(parameters):
-            x = rng.uniform(-extent, extent, size=(4, 6)).astype(np.float32)
+            x = (extent(chosen) * rng.uniform(-1, 1, size=(4, 6))).astype(np.float32)
             said = ", ".join(f"{key} = {value:g}" for key, value in chosen.items())
             inputs = [(f"{said}, a batch [4, 6]", x)]
             if index == 0:
@@ -82,14 +82,15 @@ def _slope_of(data: Data) -> Arrays:
     return {"slope": family(**data["parameters"]).derivative(torch.from_numpy(data["x"]).double()).numpy()}
 
 
-def _primitive_of(data: Data) -> np.ndarray[Any, Any]:
+def _primitive_of(data: Data) -> Any:
     """S(x) or P(x) as the problem set writes them."""
-    x, alpha = data["x"].astype(np.float64), data["parameters"].get("alpha", 1.0)
+    x: Any = data["x"].astype(np.float64)
+    alpha = data["parameters"]["alpha"]
     if data["name"] == "Sine":
         inside = np.clip(x, -alpha, alpha)
         return np.asarray(0.5 * np.sin(np.pi * inside / (2 * alpha)) + 0.5)
-    inside = np.clip(x, -1, 1)
-    return np.asarray(0.5 * np.sign(inside) * np.abs(inside) ** alpha + 0.5)
+    bounded = np.clip(x, -1, 1)
+    return np.asarray(0.5 * np.sign(bounded) * np.abs(bounded) ** alpha + 0.5)
 
 
 def _expected_surrogate(data: Data) -> Arrays:
@@ -214,12 +215,13 @@ def _sine_derivative_cases(rng: np.random.Generator) -> list[Case]:
         for group, x in (("inside", inside), ("outside", outside)):
             data = {"name": "Sine", "parameters": {"alpha": alpha}, "x": x}
             cases.append(Case(group, f"alpha = {alpha:g}", data))
-    for label, x in (
+    shapes: list[tuple[str, Any]] = [
         ("a batch [2, 3, 4]", rng.uniform(-2, 2, size=(2, 3, 4)).astype(np.float32)),
         ("float64", rng.uniform(-2, 2, size=5)),
         ("no elements", np.zeros((0, 3), dtype=np.float32)),
         ("a single number", np.array(0.25, dtype=np.float32)),
-    ):
+    ]
+    for label, x in shapes:
         cases.append(Case("shapes", label, {"name": "Sine", "parameters": {"alpha": 1.5}, "x": x}))
     return cases
 
@@ -259,7 +261,11 @@ SINE_SURROGATE = Check(
         Group("primitive", 1.0, "spiking=False: S(x) itself"),
     ),
     cases=lambda rng: _surrogate_cases(
-        rng, "Sine", [{"alpha": 1.0}, {"alpha": 0.5}, {"alpha": 2.0}], lambda part: part
+        rng,
+        "Sine",
+        [{"alpha": 1.0}, {"alpha": 0.5}, {"alpha": 2.0}],
+        lambda part: part,
+        lambda chosen: 1.8 * chosen["alpha"],
     ),
     probe=_probe_surrogate,
     expected=_expected_surrogate,
@@ -313,7 +319,7 @@ def _power_cases(rng: np.random.Generator) -> list[Case]:
         {"alpha": 0.3, "floor": 0.05},
         {"alpha": 0.8, "floor": 0.001},
     ]
-    cases = _surrogate_cases(rng, "Power", parameters, lambda part: part, extent=1.6)
+    cases = _surrogate_cases(rng, "Power", parameters, lambda part: part, lambda chosen: 1.6)
     kept = [case for case in cases if case.group != "gradient"]
     for chosen in parameters:
         said = ", ".join(f"{key} = {value:g}" for key, value in chosen.items())
@@ -405,6 +411,14 @@ POWER_SURROGATE = Check(
                     _alpha(d) / 2 * np.maximum(np.abs(d["x"]), d["parameters"]["floor"]) ** (_alpha(d) - 1)
                 )
             ),
+        ),
+        Misconception(
+            "primitive_not_clipped",
+            "Outside [-1, 1] P(x) is 0 or 1; here the power goes on.",
+            arrays=lambda data: {
+                "primitive": 0.5 * np.sign(data["x"]) * np.abs(data["x"].astype(np.float64)) ** _alpha(data)
+                + 0.5
+            },
         ),
         Misconception(
             "primitive_without_sign",
@@ -534,9 +548,9 @@ def _network_cases(rng: np.random.Generator) -> list[Case]:
         data: Data = {
             "part": part,
             "alpha": 2.0,
-            "first": dyadic(hidden, math.prod(inputs), scale=0.5),
-            "second": dyadic(4, hidden, scale=1.0),
-            "frames": rng.integers(0, 2, size=(steps, batch, *inputs)).astype(np.float32),
+            "first": dyadic(hidden, math.prod(inputs), scale=1.0),
+            "second": dyadic(4, hidden, scale=2.0),
+            "frames": rng.integers(0, 3, size=(steps, batch, *inputs)).astype(np.float32),
             "other": rng.integers(0, 3, size=(steps, batch, *inputs)).astype(np.float32),
         }
         if part == "gradient":
@@ -547,6 +561,15 @@ def _network_cases(rng: np.random.Generator) -> list[Case]:
 
 def _network_mistake(id: str, message: str, **ways: Any) -> Misconception:
     return Misconception(id, message, arrays=partial(_network_arrays, **ways))
+
+
+def _remembers(arrays: Arrays, data: Data) -> bool:
+    """Whether later calls depend on earlier ones."""
+    if data["part"] != "again" or arrays["first call"].shape != arrays["again"].shape:
+        return False
+    if not np.allclose(arrays["first call"], arrays["again"], atol=1e-5):
+        return True
+    return bool(np.allclose(arrays["first call"], _loop(data)["rates"], atol=1e-5))
 
 
 TWO_LAYER_SNN = Check(
@@ -565,13 +588,9 @@ TWO_LAYER_SNN = Check(
     misconceptions=(
         Misconception(
             "state_not_reset",
-            "The first call is right and a later one is not: the potentials of the batch before are still there. "
-            "`functional.reset_net(network)` belongs at the start of `firing_rates`.",
-            when=lambda arrays, data: (
-                data["part"] == "again"
-                and arrays["first call"].shape == arrays["again"].shape
-                and bool(np.allclose(arrays["first call"], _loop(data)["rates"], atol=1e-5))
-            ),
+            "A batch gives other rates after another batch than before it: the potentials of the batch before are "
+            "still there. `functional.reset_net(network)` belongs at the start of `firing_rates`.",
+            when=_remembers,
         ),
         Misconception(
             "state_not_reset_error",
@@ -640,34 +659,73 @@ TWO_LAYER_SNN = Check(
 # ---------------------------------------------------------------------------------------------- training
 
 BAR = 0.6
+"""The reference names 80 to 84 % (8 seeds); without clearing gradients 13 to 23 %, with one batch an epoch 37 to 49 %."""
+
 CHANCE = 0.2
 
 
 @cache
 def _recordings() -> dict[str, Any]:
-    """A small fixed part of the simulated recordings: 200 to learn from, 100 held out, 5 frames each."""
+    """A small fixed part of the simulated recordings: 300 to learn from, 150 held out, 5 frames each."""
     from snnkit import datasets
 
-    digits = datasets.event_digits(train=200, test=100, steps=5, simulated=True)
+    def inputs(frames: Any) -> Any:
+        return np.ascontiguousarray(np.log1p(np.asarray(frames, dtype=np.float32)).swapaxes(0, 1))
+
+    digits = datasets.event_digits(train=300, test=150, steps=5, simulated=True)
     return {
-        "frames": np.log1p(digits.train_frames.astype(np.float32)),
+        "frames": inputs(digits.train_frames),
         "labels": digits.train_labels.astype(np.int64),
-        "held_out": np.log1p(digits.test_frames.astype(np.float32)),
+        "held_out": inputs(digits.test_frames),
         "held_out_labels": digits.test_labels.astype(np.int64),
     }
 
 
 def _probe_training(answer: Mapping[str, Any], data: Data) -> Mapping[str, Any]:
-    """A network trained on a small budget: losses, how far the weights moved, rates on held-out recordings."""
+    """A two-layer network trained on a small budget: losses, how far the weights moved, rates on held-out data.
+
+    The network is made here and forgets the batch before by itself, so that the question stands on its own.
+    """
     import torch
-    from spikingjelly.activation_based import surrogate
+    from spikingjelly.activation_based import functional, neuron, surrogate
+
+    class Network(torch.nn.Sequential):
+        def forward(self, frames: Any) -> Any:
+            functional.reset_net(self)
+            return super().forward(frames)
+
+    def lif() -> Any:
+        return neuron.LIFNode(
+            tau=2.0,
+            decay_input=False,
+            v_reset=None,
+            detach_reset=True,
+            surrogate_function=surrogate.ATan(alpha=2.0),
+            step_mode="m",
+        )
 
     frames, labels = torch.from_numpy(data["frames"]), torch.from_numpy(data["labels"])
 
-    def trained(global_seed: int) -> Any:
+    def fresh() -> Any:
         torch.manual_seed(data["seed"])
-        inputs = frames[0, 0].numel()
-        network = answer["two_layer_snn"](inputs, data["hidden"], 10, surrogate.ATan(alpha=2.0))
+        return Network(
+            torch.nn.Flatten(2),
+            torch.nn.Linear(frames[0, 0].numel(), data["hidden"], bias=False),
+            lif(),
+            torch.nn.Linear(data["hidden"], 10, bias=False),
+            lif(),
+        )
+
+    def left_over(epochs: int) -> float:
+        """Size of the gradients that a training with learning rate 0 leaves behind."""
+        network = fresh()
+        answer["train"](
+            network, frames[:, :64], labels[:64], epochs=epochs, learning_rate=0.0, seed=data["seed"]
+        )
+        return sum(float(p.grad.abs().sum()) for p in network.parameters() if p.grad is not None)
+
+    def trained(global_seed: int) -> Any:
+        network = fresh()
         before = [parameter.detach().clone() for parameter in network.parameters()]
         torch.manual_seed(global_seed)
         losses = answer["train"](network, frames, labels, epochs=data["epochs"], seed=data["seed"])
@@ -681,8 +739,14 @@ def _probe_training(answer: Mapping[str, Any], data: Data) -> Mapping[str, Any]:
     if data["part"] == "repeat":
         return {"losses": losses, "again": trained(2)[1]}
     with torch.no_grad():
-        rates = answer["firing_rates"](network, torch.from_numpy(data["held_out"]))
-    return {"losses": losses, "moved": moved, "rates": rates}
+        rates = network(torch.from_numpy(data["held_out"])).mean(0)
+    kept = left_over(1)
+    return {
+        "losses": losses,
+        "moved": moved,
+        "rates": rates,
+        "gradient growth": left_over(3) / kept if kept > 0 else 0.0,
+    }
 
 
 def _accuracy(arrays: Arrays, data: Data) -> float:
@@ -717,9 +781,10 @@ def _judge_losses(arrays: Arrays, data: Data) -> str | None:
 
 
 def _judge_repeat(arrays: Arrays, data: Data) -> str | None:
-    if arrays["losses"].shape != arrays["again"].shape or not np.allclose(
-        arrays["losses"], arrays["again"], rtol=1e-3, atol=1e-6
-    ):
+    losses, again = arrays["losses"], arrays["again"]
+    if losses.size < 2 or not losses.reshape(-1)[-1] < losses.reshape(-1)[0]:
+        return "the loss does not fall, so there is no training to repeat"
+    if losses.shape != again.shape or not np.allclose(losses, again, rtol=1e-4, atol=1e-7):
         return "two trainings of the same initial network with the same seed gave different losses"
     return None
 
@@ -727,7 +792,7 @@ def _judge_repeat(arrays: Arrays, data: Data) -> str | None:
 def _training_cases(rng: np.random.Generator) -> list[Case]:
     recordings = _recordings()
     cases = []
-    for group, seed, epochs in (("learns", 1, 8), ("learns", 2, 8), ("losses", 3, 4), ("repeat", 4, 1)):
+    for group, seed, epochs in (("learns", 1, 8), ("learns", 2, 8), ("losses", 3, 4), ("repeat", 4, 3)):
         data = {**recordings, "part": group, "seed": seed, "epochs": epochs, "hidden": 64}
         cases.append(Case(group, f"seed {seed}", data))
     return cases
@@ -736,7 +801,7 @@ def _training_cases(rng: np.random.Generator) -> list[Case]:
 TRAINING = Check(
     id="ps2.training",
     title="Training with a surrogate gradient",
-    names=("train", "two_layer_snn", "firing_rates"),
+    names=("train",),
     groups=(
         Group(
             "learns",
@@ -750,14 +815,8 @@ TRAINING = Check(
     cases=_training_cases,
     probe=_probe_training,
     expected=lambda data: {},
-    tolerance=Tolerance(1e-3, 1e-6, "two runs of one program differ by nothing but the order of sums"),
+    tolerance=Tolerance(1e-4, 1e-7, "two runs of one program differ at most by the order of sums"),
     misconceptions=(
-        Misconception(
-            "state_not_reset",
-            "The graph of the batch before is still attached to the potentials: `functional.reset_net(network)` "
-            "belongs before every batch (in `firing_rates`).",
-            error=r"backward through the graph a second time|must match the size of tensor",
-        ),
         Misconception(
             "weights_not_moved",
             "The weights are the same before and after. Is `optimiser.step()` called, after `loss.backward()`?",
@@ -772,20 +831,33 @@ TRAINING = Check(
             "loss_per_batch",
             "There is one number for each batch. Average the batches of an epoch, weighted by their size.",
             when=lambda arrays, data: (
-                arrays["losses"].ndim == 1
+                data["part"] == "losses"
+                and arrays["losses"].ndim == 1
                 and arrays["losses"].size == data["epochs"] * math.ceil(len(data["labels"]) / 64)
             ),
         ),
         Misconception(
+            "gradients_not_cleared",
+            "The gradients of earlier batches are still in the sum: `optimiser.zero_grad()` belongs before "
+            "`loss.backward()`.",
+            when=lambda arrays, data: "gradient growth" in arrays and float(arrays["gradient growth"]) > 2,
+        ),
+        Misconception(
             "labels_apart",
             "The weights move, and the accuracy stays near chance. Are frames and labels taken with the same indices?",
-            when=lambda arrays, data: "rates" in arrays and _accuracy(arrays, data) < CHANCE,
+            when=lambda arrays, data: (
+                "rates" in arrays and arrays["rates"].ndim == 2 and _accuracy(arrays, data) < CHANCE
+            ),
         ),
         Misconception(
             "global_generator",
             "The order of the batches comes from torch's global generator. Draw it from "
             "`torch.Generator().manual_seed(seed)`.",
-            when=lambda arrays, data: "again" in arrays and arrays["losses"].shape == arrays["again"].shape,
+            when=lambda arrays, data: (
+                "again" in arrays
+                and arrays["losses"].shape == arrays["again"].shape
+                and not np.allclose(arrays["losses"], arrays["again"], rtol=1e-4)
+            ),
         ),
     ),
     hints=(
@@ -1008,9 +1080,11 @@ def _sparse_cases(rng: np.random.Generator) -> list[Case]:
         x = rng.normal(-0.4, 0.9, size=(5, 40)).astype(np.float32)
         data: Data = {"part": "share", "family": family, "sharpness": sharpness, "x": x}
         cases.append(Case("share", f"{family}(alpha={sharpness:g})", data))
-    parameters = [{"width": 1.0, "peak": 1.0}, {"width": 0.25, "peak": 1.0}, {"width": 2.0, "peak": 0.5}]
+    parameters = [{"width": 1.0, "peak": 1.0}, {"width": 0.25, "peak": 1.0}, {"width": 2.0, "peak": 0.8}]
     groups = {"spikes": "spikes", "gradient": "gradient", "primitive": None}
-    return cases + _surrogate_cases(rng, "FixedPeak", parameters, groups.__getitem__)
+    return cases + _surrogate_cases(
+        rng, "FixedPeak", parameters, groups.__getitem__, lambda chosen: 1.6 * chosen["width"]
+    )
 
 
 def _triangle(data: Data, width: float, peak: float, *, clipped: bool = True) -> Any:

@@ -100,7 +100,9 @@ def decode_array(data: bytes | bytearray | memoryview, limits: FrameLimits = DEF
         raise FrameError("npy", "the bytes do not begin like a .npy file of version 1.0")
     (length,) = _NPY_LENGTH.unpack(view[len(_NPY) : start])
     if length > _LARGEST_HEADER or len(view) < start + length:
-        raise FrameError("npy", f"a header of {length} bytes; expected at most {_LARGEST_HEADER}, all present")
+        raise FrameError(
+            "npy", f"a header of {length} bytes; expected at most {_LARGEST_HEADER}, all present"
+        )
     match = _NPY_HEADER.fullmatch(bytes(view[start : start + length]))
     if match is None or match[1] not in _DTYPES:
         raise FrameError("npy", "the header is not that of a plain array of fixed-width numbers")
@@ -112,7 +114,9 @@ def decode_array(data: bytes | bytearray | memoryview, limits: FrameLimits = DEF
     if size > limits.elements:
         raise FrameError("size", f"an array of {size:,} elements; expected at most {limits.elements:,}")
     if math.prod(filter(None, shape)) > limits.elements:
-        raise FrameError("size", f"an empty array of shape {shape}; expected axes of at most {limits.elements:,}")
+        raise FrameError(
+            "size", f"an empty array of shape {shape}; expected axes of at most {limits.elements:,}"
+        )
     body = view[start + length :]
     if len(body) != size * dtype.itemsize:
         raise FrameError("npy", f"{len(body)} bytes of data; the header announces {size * dtype.itemsize}")
@@ -148,7 +152,9 @@ def pack(value: Any) -> tuple[Any, list[Array]]:
             if all(type(key) is str and not key.startswith("$") for key in item):
                 return {key: walk(part) for key, part in item.items()}
             return {"$dict": [[walk(key), walk(part)] for key, part in item.items()]}
-        raise TypeError(f"{type(item).__name__} is not plain data; expected numbers, strings, arrays, lists, dictionaries")
+        raise TypeError(
+            f"{type(item).__name__} is not plain data; expected numbers, strings, arrays, lists, dictionaries"
+        )
 
     return walk(value), arrays
 
@@ -166,7 +172,11 @@ def _marked(key: str, content: Any, arrays: list[Array]) -> Any:
         return float(content)
     if key == "$int" and type(content) is str and re.fullmatch(r"-?[0-9]{1,40}", content):
         return int(content)
-    if key == "$dict" and type(content) is list and all(type(pair) is list and len(pair) == 2 for pair in content):
+    if (
+        key == "$dict"
+        and type(content) is list
+        and all(type(pair) is list and len(pair) == 2 for pair in content)
+    ):
         try:
             return {_unpack(name, arrays): _unpack(part, arrays) for name, part in content}
         except TypeError as error:
@@ -200,7 +210,7 @@ def unpack(body: Any, arrays: list[Array]) -> Any:
 def encode(value: Any) -> bytes:
     """Plain data (see :func:`pack`) as one frame."""
     body, arrays = pack(value)
-    text = json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
+    text = json.dumps(body, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     parts = [_HEAD.pack(MAGIC, len(text), len(arrays)), text]
     for array in arrays:
         data = encode_array(array)

@@ -72,7 +72,9 @@ def _damage(draw: random.Random, frame: bytearray, seeds: list[bytes]) -> None:
     elif kind == 6:
         frame[place:place] = draw.choice((b"[", b'{"a":', b'"\\"', b"0,")) * draw.randrange(1, 2000)
     elif len(frame) >= 8:
-        struct.pack_into("<Q", frame, draw.randrange(len(frame) - 7), draw.getrandbits(64) >> draw.randrange(64))
+        struct.pack_into(
+            "<Q", frame, draw.randrange(len(frame) - 7), draw.getrandbits(64) >> draw.randrange(64)
+        )
 
 
 def _frame(draw: random.Random, seeds: list[bytes]) -> bytes:

@@ -16,7 +16,9 @@ from typing import Any, ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
 import snnkit
@@ -58,21 +60,71 @@ def write_api_pages(root: Path) -> None:
             page.write_text(text, encoding="utf-8")
 
 
+def reexported(module: str) -> list[str]:
+    """Full names of what a package hands on from its public modules."""
+    if source_of(module).name != "__init__.py":
+        return []
+    tree = ast.parse(source_of(module).read_text(encoding="utf-8"))
+    origins = [
+        node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module in public_modules()
+    ]
+    return sorted(f"{node.module}.{name.name}" for node in origins for name in node.names)
+
+
+def source_of(module: str) -> Path:
+    """File that a public module is read from."""
+    path = Path(next(iter(snnkit.__path__))).joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
 def _api_page(module: str) -> str:
-    return (
-        f"({anchor(module)})=\n# `{module}`\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
+    text = (
+        f"({anchor(module)})=\n# {module}\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
     )
+    names = reexported(module)
+    if names:
+        links = ", ".join(f"{{py:obj}}`~{name}`" for name in names)
+        text += f"\nDescribed on the pages of their modules, and importable from `{module}` too: {links}.\n"
+    return text
+
+
+def _skip_member(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
+    """Leave out fields of named tuples, and in a package what one of its public modules describes."""
+    del name, skip, options
+    here = app.env.temp_data.get("autodoc:module")
+    origin = getattr(obj, "__module__", None)
+    elsewhere = what == "module" and origin != here and origin in public_modules()
+    return True if elsewhere or type(obj).__name__ == "_tuplegetter" else None
+
+
+def _resolve_reexport(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
+) -> nodes.Element | None:
+    """Lead a reference to ``snnkit.package.name`` to the module of the package that describes it."""
+    target = str(node.get("reftarget", ""))
+    package, _, name = target.rpartition(".")
+    if node.get("refdomain") != "py" or package not in public_modules():
+        return None
+    described = [full for full in reexported(package) if full.rpartition(".")[2] == name]
+    if not described:
+        return None
+    found = env.domains["py"].resolve_xref(
+        env, node["refdoc"], app.builder, node["reftype"], described[0], node, content
+    )
+    return found if isinstance(found, nodes.Element) else None
 
 
 def _plain_text(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Let docstrings be plain text: what is no code and no formula has no mark-up that could misfire."""
     del app, what, name, obj, options
+    borders = [index for index, line in enumerate(lines) if re.fullmatch(r"\s*=+( +=+)+\s*", line)]
+    table = range(borders[0], borders[-1]) if borders else range(0)
     inside = None  # indentation of the literal or formula block that the line is in
     for index, line in enumerate(lines):
         indent = len(line) - len(line.lstrip())
         if inside is not None and line.strip() and indent <= inside:
             inside = None
-        if inside is not None or line.lstrip().startswith((">>>", "..")):
+        if index in table or inside is not None or line.lstrip().startswith((">>>", "..")):
             pass
         elif line.startswith("Source: "):
             lines[index] = f"**Source:** {_escape(line.removeprefix('Source: '))}"
@@ -83,7 +135,7 @@ def _plain_text(app: Sphinx, what: str, name: str, obj: object, options: object,
 
 
 def _escape(line: str) -> str:
-    marked = r"(:[a-z:]+:`[^`]+`|``.+?``|`[^`]+`)"
+    marked = r"(:[a-z:]+:`[^`]+`|``.+?``|`[^`]+`|(?<![\w*])\*[^\s*][^*]*(?<!\s)\*(?![\w*]))"
     parts = re.split(marked, line)
     for index, part in enumerate(parts):
         if index % 2 == 0:
@@ -133,10 +185,7 @@ class ApiOverview(SphinxDirective):
 
 def summary(module: str) -> str:
     """First sentence of a module's docstring, read from its source."""
-    root = Path(next(iter(snnkit.__path__)))
-    path = root.joinpath(*module.split(".")[1:])
-    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    text = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
+    text = ast.get_docstring(ast.parse(source_of(module).read_text(encoding="utf-8"))) or ""
     return text.split("\n\n")[0].replace("\n", " ").replace("``", "`").replace("|", "\\|")
 
 
@@ -144,6 +193,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the extension; called by Sphinx."""
     write_api_pages(Path(app.srcdir))
     app.connect("autodoc-process-docstring", _plain_text, priority=400)
+    app.connect("missing-reference", _resolve_reexport)
+    app.connect("autodoc-skip-member", _skip_member)
     app.add_directive("interactive", InteractiveFigure)
     app.add_directive("api-overview", ApiOverview)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -24,7 +24,26 @@
     }
   }
 
+  // Controls are called what is written on them; the ones without words get a name.
+  function named() {
+    for (const control of document.querySelectorAll(".search-button-field, .theme-switch-button, details.hide > summary")) {
+      control.removeAttribute("aria-label");
+    }
+    for (const summary of document.querySelectorAll(".has-children > details > summary")) {
+      summary.setAttribute("aria-label", `Pages under ${summary.closest("li").querySelector("a").textContent.trim()}`);
+    }
+    for (const button of document.querySelectorAll(".theme-switch-button")) {
+      button.insertAdjacentHTML("beforeend", '<span class="visually-hidden">Colour mode</span>');
+    }
+    const sidebar = document.getElementById("pst-primary-sidebar");
+    if (sidebar) {
+      sidebar.setAttribute("role", "navigation");
+      sidebar.setAttribute("aria-label", "Book");
+    }
+  }
+
   unique();
+  named();
   reachable();
   window.addEventListener("load", reachable);
   window.addEventListener("resize", reachable);

@@ -487,7 +487,7 @@ def _plan(body: fx.GraphModule, neurons: Mapping[str, SpikingActivation]) -> _Pl
         return _module(graph, body)
 
     first = part(constant, [], [*to_middle, *kept])
-    foldable = not any(_reads_shape(n) for n in [*to_middle, *to_last])
+    foldable = not any(reads_shape(n) for n in [*to_middle, *to_last])
     return _Plan(
         constant=first,
         step=part(middle, to_middle, to_last),
@@ -544,13 +544,13 @@ def _module(
     return fx.GraphModule(parts, graph)
 
 
-def _reads_shape(node: fx.Node) -> bool:
+def reads_shape(node: fx.Node) -> bool:
     """Whether a node's value is a number or a shape, or was computed from one."""
     if node.op == "call_method":
         return node.target in _SHAPE_METHODS
     if node.op != "call_function":
         return False
-    return node.target is getattr or any(_reads_shape(n) for n in node.all_input_nodes)
+    return node.target is getattr or any(reads_shape(n) for n in node.all_input_nodes)
 
 
 class SpikingNetwork(nn.Module):
@@ -684,7 +684,7 @@ class SpikingNetwork(nn.Module):
 
     def _totals(self, x: Tensor, steps: int, time_chunk: int | None) -> Iterator[tuple[Any, ...]]:
         require_steps(steps)
-        chunk = time_chunk if time_chunk is not None else (16 if x.shape[0] == 1 else 1)
+        chunk = time_chunk if time_chunk is not None else (8 if x.shape[0] == 1 else 1)
         require_steps(chunk, "time_chunk")
         self.start(x)
         totals: tuple[Any, ...] = ()
@@ -703,7 +703,7 @@ class SpikingNetwork(nn.Module):
         Args:
             x: Images [N, ...], the same constant current at every step.
             steps: T.
-            time_chunk: How many steps to push through the linear layers at once. By default 16 for one image,
+            time_chunk: How many steps to push through the linear layers at once. By default 8 for one image,
                 where the calls cost more than the arithmetic, and 1 for a batch.
 
         Raises:

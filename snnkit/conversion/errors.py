@@ -299,10 +299,13 @@ class _LayerTally:
         self.square_ann += float(target.square().sum())
         self.samples += len(target)
         self.silenced += int(((excess > 0) & (excess == run.count)).sum())
-        for value, number in zip(*torch.unique(excess, return_counts=True), strict=True):
-            self.excess[int(value)] += int(number)
-        for value, number in zip(*torch.unique(split.verdict.case, return_counts=True), strict=True):
-            self.cases[Case(int(value))] += int(number)
+        lowest = -run.steps
+        for value, number in enumerate(torch.bincount((excess - lowest).flatten()).tolist()):
+            if number:
+                self.excess[value + lowest] += number
+        for case, number in enumerate(torch.bincount(split.verdict.case.flatten()).tolist()):
+            if number:
+                self.cases[Case(case)] += number
         self.uneven = self.uneven + split.verdict.uneven.double().sum(dim=0)
         self.bias = self.bias + values["against_ann"].sum(dim=0)
 

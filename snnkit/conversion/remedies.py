@@ -203,7 +203,7 @@ class SilencedRun:
         return _run(Silence(self.mask), currents, threshold, v0)
 
 
-def residual_mask(v_end: Tensor, threshold: float | Tensor, tolerance: float = 1e-3) -> Tensor:
+def residual_mask(v_end: Tensor, threshold: float | Tensor, tolerance: float = 0.0) -> Tensor:
     """Neurons that SRP silences: the potential left after the pre-run is not above ``tolerance`` thresholds.
 
     A potential below 0 at the end says that the neuron received less charge than it has sent, or none at all;
@@ -221,7 +221,7 @@ def residual_mask(v_end: Tensor, threshold: float | Tensor, tolerance: float = 1
         TypeError: if ``v_end`` is not floating point.
         ValueError: if the threshold is not positive or ``tolerance`` leaves [0, 1].
 
-    Source: Hao et al., AAAI 2023, section 4 (there the tolerance is an absolute potential).
+    Source: Hao et al., AAAI 2023, section 4; the authors' code silences below an absolute potential of 0.001.
     """
     require_float("v_end", v_end)
     require_positive("threshold", threshold)
@@ -352,8 +352,8 @@ class Extremes(BinarySpikes):
             self._weakest = torch.full_like(charge, torch.inf)
             self._strongest = torch.full_like(charge, -torch.inf)
         fired = charge >= threshold
-        self._weakest = torch.where(fired, torch.minimum(self._weakest, charge), self._weakest)
-        self._strongest = torch.where(fired, self._strongest, torch.maximum(self._strongest, charge))
+        torch.maximum(self._strongest, charge.masked_fill(fired, -torch.inf), out=self._strongest)
+        torch.minimum(self._weakest, charge.masked_fill(fired.logical_not_(), torch.inf), out=self._weakest)
         super().fire(charge, threshold, output)
 
     def reset(self) -> None:
@@ -466,7 +466,7 @@ def run_tracking(network: SpikingNetwork, x: Tensor, steps: int) -> RemedyResult
 
 @contextmanager
 def residuals_silenced(
-    network: SpikingNetwork, x: Tensor, *, pre_steps: int, tolerance: float = 1e-3
+    network: SpikingNetwork, x: Tensor, *, pre_steps: int, tolerance: float = 0.0
 ) -> Iterator[int]:
     """Pre-run; within the block the neurons that ended it at or below 0 are silent for these inputs.
 
@@ -493,7 +493,7 @@ def residuals_silenced(
 
 
 def run_srp(
-    network: SpikingNetwork, x: Tensor, steps: int, *, pre_steps: int, tolerance: float = 1e-3
+    network: SpikingNetwork, x: Tensor, steps: int, *, pre_steps: int, tolerance: float = 0.0
 ) -> RemedyResult:
     """SRP: pre-run, silence the neurons that ended at or below 0, run again from v(0).
 

@@ -64,7 +64,8 @@ def classify(
     """Name the case of every neuron and count its extra or missing spikes.
 
     The final potential is compared with 0 and the threshold directly, and never rebuilt from a sum of currents, so
-    a running network in float32 is judged by the potential that it has.
+    a running network in float32 is judged by the potential that it has.  The cases hold for every v(0); for v(0) outside
+    [0, threshold) q is the count of no input order in particular.
 
     Args:
         count: number of spikes N, whole numbers in [0, steps], any shape.
@@ -106,11 +107,10 @@ def classify(
     units = torch.floor(potential / level).to(torch.int64)
     extra = torch.minimum(number, (-units).clamp(min=1))
     missing = torch.minimum(steps - number, units.clamp(min=1))
-    zero = torch.zeros_like(number)
-    excess = torch.where(below, extra, torch.where(above, -missing, zero))
-    case = torch.full_like(number, Case.EVEN, dtype=torch.int8)
-    case[below] = torch.where(number[below] == 0, Case.SILENT, Case.EXTRA).to(torch.int8)
-    case[above] = torch.where(number[above] == steps, Case.SATURATED, Case.MISSING).to(torch.int8)
+    excess = torch.where(below, extra, torch.where(above, -missing, 0))
+    low = torch.where(number == 0, int(Case.SILENT), int(Case.EXTRA))
+    high = torch.where(number == steps, int(Case.SATURATED), int(Case.MISSING))
+    case = torch.where(below, low, torch.where(above, high, int(Case.EVEN))).to(torch.int8)
     return Verdict(case, excess)
 
 

@@ -95,8 +95,9 @@ def two_layer_snn(
 
     Source: layer sizes of Lee et al. 2016 for N-MNIST.
     """
-    first = nn.Sequential(LogCounts(), nn.Flatten(2), nn.Linear(_size(inputs), _size(hidden), bias=False))
-    return _two_layers(first, hidden, classes, neuron, readout, dropout, gain)
+    linear = nn.Linear(_size(inputs), _size(hidden), bias=False)
+    first = nn.Sequential(LogCounts(), nn.Flatten(2), linear)
+    return _two_layers(first, linear.weight, hidden, classes, neuron, readout, dropout, gain)
 
 
 def two_layer_event_snn(
@@ -131,8 +132,8 @@ def two_layer_event_snn(
 
     Source: layer sizes of Lee et al. 2016 for N-MNIST.
     """
-    first = nn.Sequential(EventLinear(_size(inputs), _size(hidden)))
-    return _two_layers(first, hidden, classes, neuron, readout, dropout, gain)
+    first = EventLinear(inputs, hidden)
+    return _two_layers(first, first.weight, hidden, classes, neuron, readout, dropout, gain)
 
 
 def _size(size: int) -> int:
@@ -141,7 +142,8 @@ def _size(size: int) -> int:
 
 
 def _two_layers(
-    first: nn.Sequential,
+    first: nn.Module,
+    weight: Tensor,
     hidden: int,
     classes: int,
     neuron: Neuron,
@@ -153,8 +155,8 @@ def _two_layers(
     require_positive("gain", gain)
     second = nn.Linear(hidden, _size(classes), bias=False)
     with torch.no_grad():
-        for layer in (first[-1], second):
-            layer.weight.mul_(gain)
+        weight.mul_(gain)
+        second.weight.mul_(gain)
     return nn.Sequential(
         OrderedDict(
             first=first,
@@ -215,7 +217,7 @@ def small_spiking_cnn(
     width: int = 16,
     neuron: Neuron = _lif,
     readout: nn.Module | None = None,
-    gain: float = 2.0,
+    gain: float = 3.0,
 ) -> nn.Sequential:
     """:func:`small_cnn` with spiking neurons, for direct training on event counts.
 

@@ -65,7 +65,9 @@ logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
 # The code is the same for both.
 
 # %% nbgrader={"grade": false, "grade_id": "recordings", "locked": true, "schema_version": 3, "solution": false, "task": false}
-digits = datasets.event_digits()
+real = datasets.available("nmnist") is not None
+LEARN, HELD_OUT, STEPS = (800, 200, 10) if real else (400, 200, 6)
+digits = datasets.event_digits(train=LEARN + HELD_OUT, test=100, steps=STEPS)
 print(digits.source)
 
 
@@ -74,15 +76,21 @@ def as_input(frames):
     return torch.log1p(torch.as_tensor(frames).float()).transpose(0, 1).contiguous()
 
 
-train_frames, train_labels = as_input(digits.train_frames), torch.as_tensor(digits.train_labels).long()
-test_frames, test_labels = as_input(digits.test_frames), torch.as_tensor(digits.test_labels).long()
+frames, labels = as_input(digits.train_frames), torch.as_tensor(digits.train_labels)
+train_frames, train_labels = frames[:, :LEARN], labels[:LEARN]
+held_out_frames, held_out_labels = frames[:, LEARN:], labels[LEARN:]
+test_frames, test_labels = as_input(digits.test_frames), torch.as_tensor(digits.test_labels)
 print("training frames [T, N, channels, height, width]:", list(train_frames.shape))
-print("held-out frames:", list(test_frames.shape))
+print("held-out frames:", list(held_out_frames.shape))
 snnkit.plot.event_frames(digits.train_frames[0])
 plt.show()
 
 # %% [markdown]
 # Each picture is one time step of one recording: ON events in blue, OFF events in orange.
+#
+# The training part is divided: the network learns from the first recordings, and what you compare and choose is
+# measured on the held-out ones after them.
+# The test part is looked at once, at the end of section 6.
 #
 # ## 2. Warm-up: a surrogate in SpikingJelly 2.0
 #
@@ -393,7 +401,7 @@ library = nn.Sequential(
     snnkit.layers.LIF(decay=0.5, surrogate=surrogate.ATan(), detach_reset=True),
 )
 with torch.no_grad():
-    gap = (firing_rates(own, test_frames[:, :50]) - library(test_frames[:, :50]).mean(0)).abs().max()
+    gap = (firing_rates(own, held_out_frames) - library(held_out_frames).mean(0)).abs().max()
 print(f"largest difference of a rate: {gap:.6f}")
 
 # %% [markdown]
@@ -436,10 +444,13 @@ check("ps2.training")
 
 # %% [markdown]
 # Now train with your two surrogates, as the lab asks: $\alpha = 1$ for $S$ and $\alpha = 0.5$ for $P$.
+# `LAB_BUDGET` is for these two runs, `SWEEP_BUDGET`, a smaller one, for the comparisons after them.
 # The real recordings get a larger network than the simulated ones.
 
-# %% nbgrader={"grade": false, "grade_id": "budget", "locked": true, "schema_version": 3, "solution": false, "task": false}
-BUDGET = dict(hidden=800, epochs=20) if digits.real else dict(hidden=64, epochs=20)
+# %% nbgrader={"grade": false, "grade_id": "budgets", "locked": true, "schema_version": 3, "solution": false, "task": false}
+LAB_BUDGET = dict(hidden=800, epochs=20) if real else dict(hidden=64, epochs=20)
+SWEEP_BUDGET = dict(hidden=200, epochs=6) if real else dict(hidden=64, epochs=8)
+SEEDS = (0, 1)
 
 
 def accuracy(network, frames, labels):
@@ -455,12 +466,20 @@ def trained(family, *, hidden, epochs, seed):
     return network, train(network, train_frames, train_labels, epochs=epochs, seed=seed)
 
 
+def accuracy_of(family, *, seed):
+    """Held-out accuracy of a network trained with this surrogate from this seed, on the small budget."""
+    network, _ = trained(family, **SWEEP_BUDGET, seed=seed)
+    return accuracy(network, held_out_frames, held_out_labels)
+
+
+# %% nbgrader={"grade": false, "grade_id": "lab_run", "locked": true, "schema_version": 3, "solution": false, "task": false}
 for name, family in {"S, alpha = 1": Sine(1.0), "P, alpha = 0.5": Power(0.5)}.items():
-    network, losses = trained(family, **BUDGET, seed=0)
-    held_out = accuracy(network, test_frames, test_labels)
-    spread = (held_out * (1 - held_out) / len(test_labels)) ** 0.5
+    network, losses = trained(family, **LAB_BUDGET, seed=0)
+    held_out = accuracy(network, held_out_frames, held_out_labels)
+    spread = (held_out * (1 - held_out) / HELD_OUT) ** 0.5
     plt.plot(range(1, len(losses) + 1), losses, label=name)
-    print(f"{name}: held-out accuracy {held_out:.1%} (standard error of a share: {spread:.1%})")
+    print(f"{name}: held-out accuracy {held_out:.1%} ± {spread:.1%} (standard error of a share), ", end="")
+    print(f"test accuracy {accuracy(network, test_frames, test_labels):.1%}")
 plt.xlabel("epoch")
 plt.ylabel("mean squared error of the rates")
 plt.legend()
@@ -473,18 +492,7 @@ plt.show()
 # One run per setting cannot tell: another seed gives another accuracy.
 # So each setting is run with several seeds, and what is compared is the mean and its standard error.
 #
-# `accuracy_of(family, seed=...)` trains a smaller network on a smaller budget and returns its held-out accuracy.
-
-# %% nbgrader={"grade": false, "grade_id": "sweep_budget", "locked": true, "schema_version": 3, "solution": false, "task": false}
-SWEEP_BUDGET = dict(hidden=200, epochs=6) if digits.real else dict(hidden=64, epochs=8)
-SEEDS = (0, 1)
-
-
-def accuracy_of(family, *, seed):
-    """Held-out accuracy of a network trained with this surrogate from this seed."""
-    network, _ = trained(family, **SWEEP_BUDGET, seed=seed)
-    return accuracy(network, test_frames, test_labels)
-
+# `accuracy_of(family, seed=...)`, defined above, trains on the small budget and returns the held-out accuracy.
 
 # %% [markdown]
 # **Question 6 (2 points), first part.**
@@ -685,12 +693,12 @@ def sparse_study(make, widths):
         for seed in SEEDS:
             torch.manual_seed(seed)
             network = two_layer_snn(train_frames[0, 0].numel(), SWEEP_BUDGET["hidden"], 10, family)
-            x = hidden_charge(network, test_frames) - 1.0
+            x = hidden_charge(network, held_out_frames) - 1.0
             before.append(zero_gradient_share(family, x))
             spikes.append(heaviside(x).mean().item())
             train(network, train_frames, train_labels, epochs=SWEEP_BUDGET["epochs"], seed=seed)
-            after.append(zero_gradient_share(family, hidden_charge(network, test_frames) - 1.0))
-            accuracies.append(accuracy(network, test_frames, test_labels))
+            after.append(zero_gradient_share(family, hidden_charge(network, held_out_frames) - 1.0))
+            accuracies.append(accuracy(network, held_out_frames, held_out_labels))
         shares = f"{np.mean(before):12.1%} {np.mean(after):15.1%} {np.mean(spikes):15.2%}"
         print(f"{width:5g} {shares}         {', '.join(f'{value:.1%}' for value in accuracies)}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import optuna
@@ -29,7 +28,7 @@ from snnkit.blackbox import (
     perturb,
     perturbation_descent,
 )
-from snnkit.dynamics import lif_step, simulate
+from snnkit.dynamics import if_step, simulate
 
 SAMPLES = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 2**31)
@@ -157,15 +156,15 @@ def test_module_objective_trains_a_spiking_neuron_where_the_gradient_is_zero() -
     wanted = torch.tensor([[2.0], [6.0]], dtype=torch.float64)
     layer = nn.Linear(2, 1, bias=False, dtype=torch.float64)
     with torch.no_grad():
-        layer.weight.fill_(0.1)
+        layer.weight.fill_(0.05)
 
     def loss(module: nn.Module) -> Tensor:
-        spikes = simulate(partial(lif_step, decay=0.9), module(x)).spikes
+        spikes = simulate(if_step, module(x)).spikes
         return (spikes.sum(0) - wanted).square().mean()
 
     assert not loss(layer).requires_grad
     objective, theta = module_objective(layer, loss)
-    run = perturb(objective, theta, steps=200, scale=0.3, generator=seeded(0))
+    run = perturb(objective, theta, steps=400, scale=0.1, generator=seeded(0))
     assert run.history[0] == 20
     assert run.value == 0
     assert objective(run.theta) == 0
@@ -205,12 +204,12 @@ def test_search_is_seeded_and_reports_its_trials(sampler: TPE | GP | Random) -> 
 
 def test_models_beat_random_search_on_average() -> None:
     def mean(sampler: TPE | GP | Random, trials: int) -> float:
-        runs = [bayesian_search(bowl, SPACE, trials=trials, seed=s, sampler=sampler).value for s in range(4)]
+        runs = [bayesian_search(bowl, SPACE, trials=trials, seed=s, sampler=sampler).value for s in range(3)]
         return sum(runs) / len(runs)
 
     random = mean(Random(), 30)
     assert mean(TPE(), 30) < random
-    assert mean(GP(startup=8), 20) < random
+    assert mean(GP(startup=8), 16) < random
 
 
 def test_failed_trials_are_kept_as_nan_and_all_failing_is_an_error() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -296,7 +297,7 @@ def test_euler_converges_to_the_exact_step_at_first_order() -> None:
         for _ in range(steps):
             v = lapicque_euler(v, current, dt=10 / steps, tau=5.0, resistance=2.0)
         errors.append(abs(float(v - membrane(end, current, tau=5.0, resistance=2.0))))
-    ratios = [coarse / fine for coarse, fine in zip(errors, errors[1:], strict=False)]
+    ratios = [coarse / fine for coarse, fine in pairwise(errors)]
     assert all(1.9 < ratio < 2.1 for ratio in ratios)
 
 

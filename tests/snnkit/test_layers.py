@@ -169,6 +169,14 @@ def test_input_is_left_alone_and_may_be_expanded():
     assert torch.equal(x, before)
 
 
+def test_an_empty_batch_passes():
+    layer = LIF()
+    x = torch.zeros(4, 0, 3, requires_grad=True)
+    for _ in range(5):
+        layer(x).sum().backward()
+    assert x.grad.shape == (4, 0, 3)
+
+
 def test_other_reset_rules_go_through_the_loop():
     class Halve:
         def __call__(self, charge, spike, threshold):

@@ -105,6 +105,15 @@ def test_potential_draws_the_trace_the_threshold_and_the_spikes_above_it():
         plot.potential(v, spikes=[0, 1])
 
 
+def test_potential_climbs_to_the_charge_and_drops_to_the_potential():
+    axes = plot.potential([0.4, 0.0], charge=[0.4, 1.1], spikes=[0, 1])
+    assert axes.lines[0].get_xydata().tolist() == [[1, 0.4], [1, 0.4], [2, 1.1], [2, 0.0]]
+    assert axes.lines[1].get_xdata().tolist() == [2]
+    assert axes.lines[1].get_ydata()[0] > 1.1
+    with pytest.raises(ValueError, match=r"\[2\].*\[1\]"):
+        plot.potential([0.4, 0.0], charge=[0.4])
+
+
 class _Sigmoid:
     def primitive(self, x):
         return torch.sigmoid(5 * x)

@@ -15,8 +15,9 @@ from torch.nn import functional as F
 from snnkit.conversion import errors
 from snnkit.conversion.convert import SpikingNetwork, convert
 from snnkit.conversion.neuron import BiasShift, Floor, InitialPotential
-from snnkit.conversion.qcfs import use_qcfs
+from snnkit.conversion.qcfs import QCFS, use_qcfs
 from snnkit.conversion.unevenness import Case, expected_count, fire
+from snnkit.models.wide_resnet import wide_resnet
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -241,6 +242,17 @@ def test_even_logits_of_a_qcfs_network_are_the_ann() -> None:
     torch.testing.assert_close(
         errors.even_logits(convert(model), x, 4), model(x).detach(), rtol=1e-4, atol=1e-5
     )
+
+
+def test_pre_activation_network_with_qcfs() -> None:
+    """BatchNorm in front of the activation, real-valued shortcuts: the even network is the trained one."""
+    torch.manual_seed(2)
+    network = convert(wide_resnet(10, 1, lambda: QCFS(levels=4, clip=2.0)).eval())
+    x = torch.randn(3, 3, 8, 8)
+    torch.testing.assert_close(errors.even_logits(network, x, 4), network.analog(x), rtol=1e-4, atol=1e-5)
+    measured = errors.measure_errors(network, [x], 4)
+    assert measured[0].uneven == 0
+    assert max(row.uneven for row in measured) > 0
 
 
 def test_first_layer_has_no_unevenness() -> None:

@@ -1,0 +1,315 @@
+"""The student's copy of the library: the package without the definitions that a problem set withholds.
+
+The source of each withheld name is replaced by a stub of the same name, so that every import of it, inside the package
+and outside, goes on working; calling, instantiating or using it raises ``WithheldError``, which says so in plain
+words. The rest of the package is copied as it is. Beside it lies an ``autograder`` whose ``check`` does nothing, so
+that a notebook's first cell runs.
+
+What this does not see: code that does the withheld work under another name. The list of names is the place for it;
+it may hold private names.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import os
+import py_compile
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+__all__ = ["Place", "redact", "resolve", "student_copy"]
+
+_VERSION = b"3"
+_HELPER = "_withheld"
+_HELPER_SOURCE = '''"""Stands in for what is withheld in this problem set."""
+
+import sys
+
+
+class WithheldError(RuntimeError):
+    """The name is withheld in this question."""
+
+
+def refuse(name):
+    raise WithheldError(
+        f"{name} is withheld in this question: it is the work to be done here. Write your own instead of calling the library's."
+    )
+
+
+def being_imported():
+    """Whether the package's own module-level code (a default argument, say) is what makes the object."""
+    frame = sys._getframe(2)
+    return frame.f_globals.get("__name__", "").split(".")[0] == __name__.split(".")[0]
+
+
+class Withheld:
+    """A withheld value: any use of it refuses."""
+
+    def __init__(self, name):
+        object.__setattr__(self, "_name", name)
+
+    def _refuse(self, *args, **kwargs):
+        refuse(object.__getattribute__(self, "_name"))
+
+    __call__ = __getitem__ = __iter__ = __len__ = __bool__ = __float__ = __int__ = __index__ = __array__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = _refuse
+    __pow__ = __rpow__ = __lt__ = __le__ = __gt__ = __ge__ = __matmul__ = __rmatmul__ = __contains__ = _refuse
+
+    def __getattr__(self, attribute):
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        self._refuse()
+'''
+_CHECK = '''"""Stands in for the course's grader while a submission is graded."""
+
+__all__ = ["check"]
+
+
+def check(question, *, hint=0, namespace=None):
+    """Does nothing here: the questions are graded outside of the submission's process."""
+    return 0.0
+'''
+
+
+class Place:
+    """Where a name is defined: module file and the names on the way inside it (a class and its method)."""
+
+    def __init__(self, path: Path, names: tuple[str, ...]) -> None:
+        self.path, self.names = path, names
+
+
+def _module_path(package: Path, parts: list[str]) -> Path | None:
+    base = package.joinpath(*parts)
+    for path in (base / "__init__.py", base.with_suffix(".py")):
+        if path.is_file():
+            return path
+    return None
+
+
+def _binds(node: ast.stmt, name: str) -> bool:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return node.name == name
+    targets = (
+        node.targets
+        if isinstance(node, ast.Assign)
+        else [node.target]
+        if isinstance(node, ast.AnnAssign)
+        else []
+    )
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
+
+
+def _imported_from(tree: ast.Module, name: str, package: Path, path: Path) -> tuple[list[str], str] | None:
+    """Where a module imports ``name`` from within the package: the parts of the module below it, the name there."""
+    here = list(path.relative_to(package).with_suffix("").parts)
+    inside = here[:-1]
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        for alias in node.names:
+            if (alias.asname or alias.name) != name:
+                continue
+            module = node.module.split(".") if node.module else []
+            if node.level:
+                return inside[: len(inside) - node.level + 1] + module, alias.name
+            if module[:1] == [package.name]:
+                return module[1:], alias.name
+    return None
+
+
+def resolve(package: Path, name: str) -> Place:
+    """Follow a dotted name, such as ``snnkit.surrogate.Sine``, through re-exports to its definition.
+
+    Args:
+        package: folder of the package.
+        name: dotted name that begins with the package's.
+
+    Raises:
+        LookupError: the package defines no such name.
+    """
+    parts = name.split(".")
+    if parts[0] != package.name or len(parts) < 3:
+        raise LookupError(
+            f"{name!r} names nothing inside a module of {package.name}; expected {package.name}.module.name"
+        )
+    rest = parts[1:]
+    for cut in range(len(rest) - 1, 0, -1):
+        path = _module_path(package, rest[:cut])
+        if path is None:
+            continue
+        names = rest[cut:]
+        for _ in range(10):
+            tree = ast.parse(path.read_text())
+            node = next((node for node in tree.body if _binds(node, names[0])), None)
+            if node is not None:
+                if len(names) > 1 and not (
+                    isinstance(node, ast.ClassDef)
+                    and len(names) == 2
+                    and any(_binds(part, names[1]) for part in node.body)
+                ):
+                    raise LookupError(f"{name!r}: {names[0]} has no {'.'.join(names[1:])}")
+                return Place(path, tuple(names))
+            found = _imported_from(tree, names[0], package, path)
+            module = _module_path(package, found[0]) if found else None
+            if found is None or module is None:
+                break
+            path, names = module, [found[1], *names[1:]]
+    raise LookupError(
+        f"{name!r} is defined nowhere in {package.name}; the list of withheld names is out of date"
+    )
+
+
+def _statements(text: str) -> list[ast.stmt]:
+    return ast.parse(text).body
+
+
+def _function_stub(name: str, full: str, decorator: str = "") -> ast.stmt:
+    text = f'{decorator}\ndef {name}(*args, **kwargs):\n    """Withheld in this question."""\n    _refuse({full!r})\n'
+    return _statements(text)[0]
+
+
+def _class_stub(node: ast.ClassDef, full: str) -> ast.stmt:
+    """A class of the same name and bases; making or using an instance refuses."""
+    text = f'''
+class {node.name}:
+    """Withheld in this question."""
+
+    def __new__(cls, *args, **kwargs):
+        if _being_imported():
+            return object.__new__(cls)
+        _refuse({full!r})
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def __init_subclass__(cls, *args, **kwargs):
+        pass
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        _refuse({full!r})
+
+    def __call__(self, *args, **kwargs):
+        _refuse({full!r})
+'''
+    stub = _statements(text)[0]
+    assert isinstance(stub, ast.ClassDef)
+    plain = ("NamedTuple", "TypedDict", "Protocol", "Generic", "Enum", "IntEnum")
+    stub.bases = [base for base in node.bases if ast.unparse(base).split("[")[0].split(".")[-1] not in plain]
+    own = {part.name for part in stub.body if isinstance(part, ast.FunctionDef)}
+    for part in node.body:
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef) and part.name not in own:
+            own.add(part.name)
+            stub.body.append(_function_stub(part.name, f"{full}.{part.name}", "@staticmethod"))
+    return stub
+
+
+def _stub(node: ast.stmt, name: str, full: str) -> ast.stmt:
+    if isinstance(node, ast.ClassDef):
+        return _class_stub(node, full)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return _function_stub(name, full)
+    return _statements(f"{name} = _Withheld({full!r})")[0]
+
+
+def _rewrite(source: str, places: list[tuple[tuple[str, ...], str]], package: str) -> str:
+    """A module's source with stubs in the places given as (names, full name)."""
+    tree = ast.parse(source)
+    for names, full in places:
+        for index, node in enumerate(tree.body):
+            if not _binds(node, names[0]):
+                continue
+            if len(names) == 1:
+                tree.body[index] = _stub(node, names[0], full)
+            elif isinstance(node, ast.ClassDef):
+                for place, part in enumerate(node.body):
+                    if _binds(part, names[1]):
+                        node.body[place] = (
+                            _function_stub(names[1], full, "@staticmethod")
+                            if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
+                            else _stub(part, names[1], full)
+                        )
+    helpers = "being_imported as _being_imported, refuse as _refuse, Withheld as _Withheld"
+    first = 1 if ast.get_docstring(tree) is not None else 0
+    while first < len(tree.body) and isinstance(tree.body[first], ast.ImportFrom):
+        node = tree.body[first]
+        if not (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
+            break
+        first += 1
+    tree.body[first:first] = _statements(f"from {package}.{_HELPER} import {helpers}")
+    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+
+
+def redact(package: Path, names: Iterable[str], target: Path) -> None:
+    """Write the copy of ``package`` without the definitions of ``names`` to ``target/<package>``.
+
+    Args:
+        package: folder of the package.
+        names: dotted names, of functions, classes, methods or constants; re-exports are followed.
+        target: an empty folder.
+
+    Raises:
+        LookupError: a name is defined nowhere.
+    """
+    wanted: dict[Path, list[tuple[tuple[str, ...], str]]] = {}
+    for name in dict.fromkeys(names):
+        place = resolve(package, name)
+        wanted.setdefault(place.path, []).append((place.names, name))
+    copy = target / package.name
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    (copy / f"{_HELPER}.py").write_text(_HELPER_SOURCE)
+    for path, places in wanted.items():
+        inside = copy / path.relative_to(package)
+        inside.write_text(_rewrite(path.read_text(), places, package.name))
+    (target / "autograder").mkdir()
+    (target / "autograder" / "__init__.py").write_text(_CHECK)
+    for path in sorted(target.rglob("*.py")):
+        py_compile.compile(
+            str(path),
+            dfile=path.name,
+            doraise=True,
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        )
+    for path in target.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    target.chmod(0o755)
+
+
+def _key(package: Path, names: list[str]) -> str:
+    digest = hashlib.sha256(_VERSION)
+    for path in sorted(package.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes() + b"\0")
+    digest.update("\0".join(names).encode())
+    return digest.hexdigest()[:24]
+
+
+def student_copy(package: Path, names: Iterable[str], folder: Path) -> Path:
+    """The copy for a list of withheld names, made once: a folder to put on the path.
+
+    Args:
+        package: folder of the package.
+        names: withheld dotted names.
+        folder: where copies are kept, one for each content of the package and list of names.
+
+    Raises:
+        LookupError: a name is defined nowhere.
+    """
+    wanted = sorted(set(names))
+    final = folder / _key(package, wanted)
+    if final.is_dir():
+        return final
+    folder.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(dir=folder, prefix=".new-"))
+    try:
+        redact(package, wanted, making)
+        with contextlib.suppress(OSError):  # another process was faster; its copy is the same
+            os.rename(making, final)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return final

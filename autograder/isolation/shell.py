@@ -1,0 +1,220 @@
+"""The student's side: an IPython shell without a kernel, whose output is kept, up to a limit, as notebook outputs.
+
+The same shell class that a Jupyter kernel is built on, so magics, the value of the last expression, ``display`` and
+inline figures behave as they do for the student. Nothing of it is trusted; it lives in the worker's process.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Type
+from traitlets.config import Config
+
+__all__ = ["Output", "Shell", "TimeLimit", "alarm", "plain_text"]
+
+KEPT = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg", "image/svg+xml")
+
+
+class TimeLimit(BaseException):
+    """The time of this cell or question is over. Not an Exception, so that a plain handler does not catch it."""
+
+
+class Timer:
+    """Whether the alarm went off."""
+
+    fired = False
+
+
+@contextmanager
+def alarm(seconds: float) -> Iterator[Timer]:
+    """Raise :class:`TimeLimit` in this thread after some seconds; code that swallows it is killed from outside."""
+    timer = Timer()
+
+    def ring(*_: object) -> None:
+        timer.fired = True
+        raise TimeLimit(f"stopped after {seconds:g} s")
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield timer
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def plain_text(value: Any) -> str:
+    """Text that every file can hold (no half surrogate pairs)."""
+    return str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+class Output:
+    """Notebook outputs of one cell, in order, up to a number of bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self.items: list[dict[str, Any]] = []
+        self.left = limit
+        self.limit = limit
+        self.cut = False
+
+    def _room(self, size: int) -> bool:
+        self.left -= size
+        if self.left >= 0:
+            return True
+        self.left = 0
+        if not self.cut:
+            self.cut = True
+            note = f"\n[output beyond {self.limit // 1024} kB was dropped]\n"
+            self.items.append({"output_type": "stream", "name": "stderr", "text": note})
+        return False
+
+    def write(self, name: str, text: str) -> None:
+        """Add text to a stream; whole pieces that no longer fit are cut."""
+        if self.cut:
+            return
+        text = plain_text(text)
+        kept = text[: max(self.left, 0)]
+        last = self.items[-1] if self.items else {}
+        if kept:
+            if last.get("output_type") == "stream" and last.get("name") == name:
+                last["pieces"].append(kept)
+            else:
+                self.items.append({"output_type": "stream", "name": name, "pieces": [kept]})
+        self._room(len(text.encode()))
+
+    def show(self, kind: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Add a displayed value."""
+        del metadata
+        kept = {
+            str(name): plain_text("".join(value) if isinstance(value, list) else value)
+            for name, value in data.items()
+            if name in KEPT
+        }
+        if self._room(sum(map(len, kept.values()))):
+            self.items.append({"output_type": kind, "data": kept})
+
+    def fail(self, name: str, text: str, lines: list[str]) -> None:
+        """Add an error with its traceback."""
+        lines = [plain_text(line)[:4000] for line in lines[-40:]]
+        self.items.append(
+            {
+                "output_type": "error",
+                "ename": plain_text(name)[:200],
+                "evalue": plain_text(text)[:4000],
+                "traceback": lines,
+            }
+        )
+
+    def finished(self) -> list[dict[str, Any]]:
+        """The outputs as plain data."""
+        done = []
+        for item in self.items:
+            if "pieces" in item:
+                done.append({"output_type": "stream", "name": item["name"], "text": "".join(item["pieces"])})
+            else:
+                done.append(item)
+        return done
+
+
+class _Stream(io.TextIOBase):
+    """``sys.stdout`` or ``sys.stderr`` of the student."""
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def __init__(self, shell: Shell, name: str) -> None:
+        self._shell, self.name = shell, name
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self._shell.output.write(self.name, text)
+        return len(text)
+
+
+class _Publisher(DisplayPublisher):
+    def publish(self, data: Any, metadata: Any = None, *_: Any, **__: Any) -> None:
+        self.shell.output.show("display_data", dict(data), dict(metadata or {}))
+
+    def clear_output(self, wait: bool = False) -> None:
+        self.shell.output.items.clear()
+
+
+class _Hook(DisplayHook):
+    def start_displayhook(self) -> None:
+        pass
+
+    def write_output_prompt(self) -> None:
+        pass
+
+    def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
+        shell: Any = self.shell
+        shell.output.show("execute_result", dict(format_dict), dict(md_dict or {}))
+
+    def finish_displayhook(self) -> None:
+        pass
+
+
+class Shell(InteractiveShell):
+    """One student's session: ``run`` a cell, read its outputs."""
+
+    displayhook_class = Type(_Hook)
+    display_pub_class = Type(_Publisher)
+    output: Output = Output(1 << 20)
+
+    @classmethod
+    def create(cls, folder: str) -> Shell:
+        """A shell that keeps its few files below ``folder`` and starts no thread."""
+        os.environ["IPYTHONDIR"] = folder
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.HistoryManager.hist_file = ":memory:"
+        config.InteractiveShell.colors = "nocolor"
+        shell: Shell = cls.instance(config=config)
+        return shell
+
+    def capture(self) -> None:
+        """Send everything printed from now on into :attr:`output`."""
+        sys.stdout, sys.stderr = _Stream(self, "stdout"), _Stream(self, "stderr")
+
+    def ask_exit(self) -> None:
+        """``exit()`` in a cell ends nothing."""
+
+    def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
+        try:
+            text = str(evalue)
+        except Exception:
+            text = "(the exception has no text)"
+        self.output.fail(getattr(etype, "__name__", "Error"), text, [str(line) for line in stb])
+
+    def run(self, source: str, seconds: float, limit: int) -> dict[str, Any]:
+        """Run a cell: status ``"ok"``, ``"error"`` or ``"time"``, outputs, and the seconds it took."""
+        self.output = Output(limit)
+        begun = time.perf_counter()
+        status, timer = "ok", Timer()
+        try:
+            with alarm(seconds) as timer:
+                result = self.run_cell(source, store_history=True)  # type: ignore[no-untyped-call]
+            if result.error_in_exec is not None or result.error_before_exec is not None:
+                status = "error"
+        except BaseException as error:
+            status = "error"
+            self.output.fail(type(error).__name__, plain_text(error), [])
+        return {
+            "status": "time" if timer.fired else status,
+            "outputs": self.output.finished(),
+            "seconds": time.perf_counter() - begun,
+        }
