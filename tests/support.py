@@ -28,11 +28,10 @@ def pages() -> list[str]:
             return [name for item in node for name in files(item)]
         if isinstance(node, dict):
             own = [node[key] for key in ("root", "file") if key in node]
+            if "glob" in node:
+                own += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(node["glob"]))
             return own + [name for value in node.values() for name in files(value)]
         return []
 
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    return [
-        f"{Path(name).with_suffix('') if name.endswith(('.md', '.ipynb')) else name}.html"
-        for name in files(toc)
-    ]
+    names = files(yaml.safe_load((ROOT / "_toc.yml").read_text()))
+    return [str(Path(name).with_suffix("")) + ".html" for name in dict.fromkeys(names)]

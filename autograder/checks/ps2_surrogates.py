@@ -692,7 +692,7 @@ def _probe_training(answer: Mapping[str, Any], data: Data) -> Mapping[str, Any]:
     class Network(torch.nn.Sequential):
         def forward(self, frames: Any) -> Any:
             functional.reset_net(self)
-            return super().forward(frames)
+            return super().forward(frames)  # type: ignore[no-untyped-call]
 
     def lif() -> Any:
         return neuron.LIFNode(

@@ -37,11 +37,8 @@ def _user() -> str:
     if ROOT:
         return "not needed: the grader runs as root and its workers as an ordinary user"
     sandbox.enter_user_namespace()
-    return (
-        ""
-        if os.getuid() == os.geteuid() and linux.unshare(linux.CLONE_NEWUTS) is None
-        else "no rights inside"
-    )
+    linux.unshare(linux.CLONE_NEWUTS)  # refused where the rights inside are taken away again
+    return ""
 
 
 def _test_view(folder: str) -> view.View:

@@ -132,12 +132,12 @@ def resolve(package: Path, name: str) -> Place:
         LookupError: the package defines no such name.
     """
     parts = name.split(".")
-    if parts[0] != package.name or len(parts) < 3:
+    if parts[0] != package.name or len(parts) < 2:
         raise LookupError(
-            f"{name!r} names nothing inside a module of {package.name}; expected {package.name}.module.name"
+            f"{name!r} names nothing inside {package.name}; expected {package.name}.module.name"
         )
     rest = parts[1:]
-    for cut in range(len(rest) - 1, 0, -1):
+    for cut in range(len(rest) - 1, -1, -1):
         path = _module_path(package, rest[:cut])
         if path is None:
             continue

@@ -1,1 +1,81 @@
-"""From a trained ANN to a spiking network: conversion, thresholds, calibration and the analysis of its errors."""
+"""From a trained ANN to a spiking network: conversion, thresholds, calibration and the analysis of its errors.
+
+The way through: :func:`convert` a model, :func:`set_thresholds` on calibration images (QCFS brings its own), perhaps
+:func:`calibrate`, then ``network(images, steps)``.
+``qcfs`` has the trained quantised activation, ``errors`` and ``unevenness`` say where accuracy is lost, ``remedies``
+what can be done about it.
+"""
+
+from __future__ import annotations
+
+from snnkit.conversion.calibration import (
+    BiasCorrection,
+    Correction,
+    Layer,
+    LayerReport,
+    PotentialCorrection,
+    WeightCalibration,
+    calibrate,
+)
+from snnkit.conversion.convert import (
+    Affine,
+    ConversionError,
+    QuantisedActivation,
+    SpikingNetwork,
+    convert,
+    fold_batchnorm,
+)
+from snnkit.conversion.neuron import (
+    BiasShift,
+    BinarySpikes,
+    FiringRule,
+    Floor,
+    InitialPotential,
+    Rounding,
+    SpikingActivation,
+    clip_floor,
+)
+from snnkit.conversion.qcfs import QCFS, qcfs_layers, use_qcfs
+from snnkit.conversion.threshold import (
+    Adaptive,
+    Maximum,
+    Percentile,
+    ThresholdRule,
+    set_rounding,
+    set_thresholds,
+    staircase_errors,
+)
+
+__all__ = [
+    "QCFS",
+    "Adaptive",
+    "Affine",
+    "BiasCorrection",
+    "BiasShift",
+    "BinarySpikes",
+    "ConversionError",
+    "Correction",
+    "FiringRule",
+    "Floor",
+    "InitialPotential",
+    "Layer",
+    "LayerReport",
+    "Maximum",
+    "Percentile",
+    "PotentialCorrection",
+    "QuantisedActivation",
+    "Rounding",
+    "SpikingActivation",
+    "SpikingNetwork",
+    "ThresholdRule",
+    "WeightCalibration",
+    "calibrate",
+    "clip_floor",
+    "convert",
+    "fold_batchnorm",
+    "qcfs_layers",
+    "set_rounding",
+    "set_thresholds",
+    "staircase_errors",
+    "use_qcfs",
+]

@@ -64,8 +64,8 @@ def classify(
     """Name the case of every neuron and count its extra or missing spikes.
 
     The final potential is compared with 0 and the threshold directly, and never rebuilt from a sum of currents, so
-    a running network in float32 is judged by the potential that it has.  The cases hold for every v(0); for v(0) outside
-    [0, threshold) q is the count of no input order in particular.
+    a running network in float32 is judged by the potential that it has.  The cases hold for every v(0), but
+    outside [0, threshold) even a constant current need not give q.
 
     Args:
         count: number of spikes N, whole numbers in [0, steps], any shape.

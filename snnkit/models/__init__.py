@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from snnkit.models.resnet import load_weights, normalise, resnet20
 from snnkit.models.small import (
     FiringRate,
     LogCounts,
@@ -11,13 +12,18 @@ from snnkit.models.small import (
     two_layer_event_snn,
     two_layer_snn,
 )
+from snnkit.models.wide_resnet import wide_resnet
 
 __all__ = [
     "FiringRate",
     "LogCounts",
     "MeanOverTime",
+    "load_weights",
+    "normalise",
+    "resnet20",
     "small_cnn",
     "small_spiking_cnn",
     "two_layer_event_snn",
     "two_layer_snn",
+    "wide_resnet",
 ]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnkit._validate import require_shape, require_steps
+from snnkit._validate import require_float, require_shape, require_steps
 
 Activation = Callable[[], nn.Module]
 
@@ -157,16 +158,27 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     model.load_state_dict(found, strict=False)
 
 
-def normalise(images: np.ndarray | Tensor) -> Tensor:
-    """Bring uint8 images [N, H, W, 3] to the float32 input [N, 3, H, W] that the trained ResNet-20 expects.
+def normalise(images: np.ndarray[Any, Any] | Tensor) -> Tensor:
+    """Scale images in [0, 1], as :func:`snnkit.datasets.cifar10` gives them, to what the trained ResNet-20 expects.
+
+    Args:
+        images: [N, 3, H, W], floating point, in [0, 1].
+
+    Returns:
+        (images - mean) / std per channel, [N, 3, H, W].
 
     Raises:
-        TypeError: If the images are not uint8.
-        ValueError: If they are not [N, H, W, 3].
+        TypeError: If the images are not floating point.
+        ValueError: If they are not [N, 3, H, W] or leave [0, 1].
     """
     tensor = torch.as_tensor(images)
-    if tensor.dtype != torch.uint8:
-        raise TypeError(f"images must be uint8 in 0..255; got {tensor.dtype}")
-    require_shape("images", tensor, ["N", "H", "W", 3])
+    require_float("images", tensor)
+    require_shape("images", tensor, ["N", 3, "H", "W"])
+    if tensor.numel():
+        low, high = float(tensor.min()), float(tensor.max())
+        if not (low >= 0 and high <= 1):
+            raise ValueError(
+                f"images must lie in [0, 1]; they span [{low:.4g}, {high:.4g}]; divide bytes by 255"
+            )
     mean, std = torch.tensor(CIFAR10_MEAN).view(3, 1, 1), torch.tensor(CIFAR10_STD).view(3, 1, 1)
-    return (tensor.permute(0, 3, 1, 2).contiguous().float() / 255 - mean) / std
+    return (tensor - mean) / std

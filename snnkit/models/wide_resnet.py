@@ -7,13 +7,10 @@ transmits real-valued currents.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 
 from snnkit._validate import require_steps
-
-Activation = Callable[[], nn.Module]
+from snnkit.models.resnet import Activation, require_images
 
 
 class Block(nn.Module):
@@ -66,6 +63,7 @@ class WideResNet(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.linear = nn.Linear(widths[3], classes)
+        self.register_forward_pre_hook(require_images)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -107,5 +105,3 @@ def wide_resnet(
     if depth < 10 or (depth - 4) % 6:
         raise ValueError(f"depth must be 10, 16, 22, 28, ... (6 n + 4); got {depth}")
     return WideResNet(depth, width, activation, classes, channels)
-
-

@@ -14,7 +14,9 @@ from autograder.isolation import sandbox
 from autograder.isolation.limits import Limits
 from autograder.isolation.supervisor import Session, Zygote
 
-SHORT = Limits(cell_seconds=1.0, notebook_seconds=60, memory_mb=400, file_mb=8, output_kb=64, grace_seconds=0.4)
+SHORT = Limits(
+    cell_seconds=1.0, notebook_seconds=60, memory_mb=400, file_mb=8, output_kb=64, grace_seconds=0.4
+)
 LIBRARY = '''"""A library."""
 
 from __future__ import annotations
@@ -66,7 +68,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def zygote(layers: sandbox.Layers, library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+def zygote(
+    layers: sandbox.Layers, library: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Zygote]:
     try:
         sandbox.require(layers)
     except sandbox.IsolationError as error:

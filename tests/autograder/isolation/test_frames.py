@@ -85,7 +85,9 @@ def test_fortran_order_and_scalars() -> None:
     assert back == np.float32(0.1)
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, b"x", 1j, np.array(["a"]), np.array([1j]), np.array([None])])
+@pytest.mark.parametrize(
+    "value", [object(), {1, 2}, b"x", 1j, np.array(["a"]), np.array([1j]), np.array([None])]
+)
 def test_what_is_not_plain_data_is_not_sent(value: object) -> None:
     with pytest.raises(TypeError, match=r"plain data|do not cross"):
         frames.encode(value)
@@ -240,7 +242,11 @@ def forbidden(source: str) -> list[str]:
             found.append(str(node.module))
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
-            if name.split(".")[-1] in FORBIDDEN_CALLS and name != "re.compile" and name != "py_compile.compile":
+            if (
+                name.split(".")[-1] in FORBIDDEN_CALLS
+                and name != "re.compile"
+                and name != "py_compile.compile"
+            ):
                 found.append(name)
             if name in ("np.load", "numpy.load", "torch.load", "torch.jit.load", "np.lib.format.read_array"):
                 found.append(name)

@@ -1,0 +1,294 @@
+"""Cells and probes in isolation: outputs, arrays, time limits, death and replay."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from autograder.isolation.frames import FrameLimits
+from autograder.isolation.limits import Limits
+from autograder.isolation.supervisor import Case, CellResult, ProbeResult, Session, Zygote
+
+from .conftest import SHORT
+
+pytestmark = pytest.mark.xdist_group("isolation")
+CALL = "def call(answer, data):\n    return {'y': answer['f'](data)}\n"
+
+
+def text_of(result: CellResult) -> str:
+    return "".join(item.get("text", "") for item in result.outputs)
+
+
+def call(session: Session, *data: Any) -> ProbeResult:
+    return session.probe(CALL, "call", ["f"], [Case(item) for item in data])
+
+
+def test_outputs_are_those_of_a_notebook(session: Session) -> None:
+    result = session.run_cell(
+        "import sys, warnings\nprint('one')\nprint('two', file=sys.stderr)\ndisplay(3)\nwarnings.warn('four')\n[5]"
+    )
+    assert result.status == "ok"
+    kinds = [(item["output_type"], item.get("name")) for item in result.outputs]
+    assert kinds[:3] == [("stream", "stdout"), ("stream", "stderr"), ("display_data", None)]
+    assert result.outputs[2]["data"] == {"text/plain": "3"}
+    assert "UserWarning: four" in result.outputs[3]["text"]
+    assert result.outputs[-1]["output_type"] == "execute_result"
+    assert result.outputs[-1]["data"] == {"text/plain": "[5]"}
+
+
+def test_figures_and_magics_work(session: Session) -> None:
+    result = session.run_cell(
+        "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2]); plt.show()"
+    )
+    images = [item["data"] for item in result.outputs if "image/png" in item.get("data", {})]
+    assert len(images) == 1
+    assert images[0]["image/png"].startswith("iVBORw0KGgo")
+
+
+def test_markup_that_could_run_is_dropped(session: Session) -> None:
+    result = session.run_cell(
+        "from IPython.display import HTML, Javascript, SVG\n"
+        "display(HTML('<script>1</script>')); display(Javascript('1')); display(SVG('<svg xmlns=\"x\"/>'))"
+    )
+    assert result.status == "ok"
+    assert {name for item in result.outputs for name in item["data"]} == {"text/plain"}
+    assert "script>" not in str(result.outputs)
+
+
+def test_errors_keep_their_text(session: Session) -> None:
+    result = session.run_cell("def f():\n    raise ValueError('wrong \\ud800 side')\nf()")
+    assert result.status == "error"
+    (error,) = result.outputs
+    assert (error["ename"], error["evalue"]) == ("ValueError", "wrong ? side")
+    assert "raise ValueError" in "".join(error["traceback"])
+    assert session.run_cell("1 +").status == "error"
+    assert session.run_cell("import sys; sys.exit(3)").status == "error"
+    assert session.run_cell("exit()").status == "ok"
+    assert text_of(session.run_cell("print(f.__name__)")) == "f\n"
+
+
+def test_arrays_come_back_as_they_are(session: Session) -> None:
+    session.run_cell("import torch\ndef f(x):\n    return {'t': torch.tensor(x), 'n': x[0], 'b': x > 0}")
+    source = "def p(answer, data):\n    return answer['f'](data)\n"
+    data = np.array([math.nan, -math.inf, 1e-310, 2.5])
+    (reply,) = session.probe(source, "p", ["f"], [Case(data)]).replies
+    assert reply.kind == ""
+    np.testing.assert_array_equal(reply.arrays["t"], data)
+    assert reply.arrays["n"].shape == ()
+    assert reply.arrays["b"].dtype == bool
+
+
+def test_gradients_are_taken_inside(session: Session) -> None:
+    session.run_cell("def f(x):\n    return x ** 3")
+    source = (
+        "def slope(answer, data):\n    import torch\n    x = torch.tensor(data, requires_grad=True)\n"
+        "    (g,) = torch.autograd.grad(answer['f'](x).sum(), x)\n    return {'g': g}\n"
+    )
+    (reply,) = session.probe(source, "slope", ["f"], [Case(np.array([1.0, -2.0]))]).replies
+    np.testing.assert_allclose(reply.arrays["g"], [3.0, 12.0])
+
+
+def test_what_goes_wrong_in_an_answer_is_told_per_case(session: Session) -> None:
+    session.run_cell(
+        "def f(x):\n"
+        "    if x == 1: raise ValueError('one')\n"
+        "    if x == 2: raise NotImplementedError\n"
+        "    if x == 3: return 'text'\n"
+        "    if x == 4: raise SystemExit\n"
+        "    print('called')\n"
+        "    return x"
+    )
+    result = call(session, 0, 1, 2, 3, 4, 5)
+    assert [reply.kind for reply in result.replies] == ["", "error", "unanswered", "form", "error", ""]
+    assert "ValueError: one" in result.replies[1].text
+    assert "`if x == 1: raise ValueError('one')`" in result.replies[1].text
+    assert result.printed == "called\ncalled\n"
+    (missing,) = session.probe(CALL, "call", ["g"], [Case(1)]).replies
+    assert (missing.kind, missing.wrong) == ("missing", ("g",))
+
+
+def test_probes_get_plain_data_unchanged(session: Session) -> None:
+    session.run_cell(
+        "import numpy as np\nf = lambda d: [type(d['t']) is tuple, d[3] == 'x', np.isnan(d['nan']), d['big'] == 2**70]"
+    )
+    (reply,) = call(session, {"t": (1, 2), 3: "x", "nan": math.nan, "big": 2**70}).replies
+    assert reply.arrays["y"].tolist() == [True] * 4
+
+
+def test_time_is_limited_per_cell_and_names_survive(session: Session) -> None:
+    session.run_cell("x = 7")
+    begun = time.monotonic()
+    result = session.run_cell("while True: pass")
+    assert result.status == "time"
+    assert time.monotonic() - begun < 10
+    assert text_of(session.run_cell("print(x)")) == "7\n"
+    assert session.restarts == 0
+
+
+def test_time_is_limited_per_question(session: Session) -> None:
+    session.run_cell("import time\ndef f(x):\n    time.sleep(x)\n    return x")
+    result = call(session, 0, 0, 30, 0)
+    assert [reply.kind for reply in result.replies] == ["", "", "time", "time"]
+    assert "longer than 1 s" in result.replies[2].text
+    assert [reply.kind for reply in call(session, 0).replies] == [""]
+
+
+def test_time_is_limited_per_notebook(zygote: Zygote, library: Path) -> None:
+    with Session(
+        zygote, library / "one", Limits(cell_seconds=2, notebook_seconds=1.5, memory_mb=300)
+    ) as session:
+        found = [session.run_cell("import time; time.sleep(0.6)").status for _ in range(5)]
+        assert found[0] == "ok"
+        assert found[-1] == "not run"
+        assert set(found) <= {"ok", "time", "died", "not run"}
+        (reply,) = call(session, 1).replies
+        assert reply.kind == "unrun"
+        assert "whole notebook (1.5 s)" in reply.text
+
+
+def test_after_a_death_earlier_cells_run_again(session: Session) -> None:
+    session.run_cell("log = ['a']\ndef f(x): return x")
+    assert session.run_cell("log.append('b'); raise ValueError").status == "error"
+    died = session.run_cell("log.append('c'); import os; os._exit(0)")
+    assert (died.status, died.reason) == ("died", "it ended the Python process (exit code 0)")
+    assert text_of(session.run_cell("print(log)")) == "['a', 'b']\n"
+    assert session.restarts == 1
+    assert call(session, 2).replies[0].arrays["y"] == 2
+
+
+def test_a_question_that_kills_keeps_what_was_answered_before(session: Session) -> None:
+    session.run_cell("import os\ndef f(x):\n    return os._exit(1) if x == 2 else x")
+    result = call(session, 0, 1, 2, 3)
+    assert [reply.kind for reply in result.replies] == ["", "", "died", "died"]
+    assert "exit code 1" in result.replies[2].text
+    assert call(session, 5).replies[0].arrays["y"] == 5
+
+
+def test_restarts_are_bounded(zygote: Zygote, library: Path) -> None:
+    limits = Limits(cell_seconds=2, memory_mb=300, restarts=2)
+    with Session(zygote, library / "one", limits) as session:
+        results = [session.run_cell("import os; os._exit(0)") for _ in range(5)]
+    assert [result.status for result in results] == ["died"] * 3 + ["not run"] * 2
+    assert "replaced 2 times" in results[-1].reason
+
+
+def test_a_cell_that_only_fails_when_run_again_is_left_out(session: Session) -> None:
+    """Its second run ends the worker; the questions after it are graded all the same."""
+    session.run_cell("def f(x): return x")
+    session.run_cell(
+        f"import os, time\nif 'first' not in globals() and time.time() > {time.time() + 1.0}: os._exit(0)"
+    )
+    time.sleep(1.1)
+    session.run_cell("import os; os._exit(0)")
+    assert call(session, 4).replies[0].arrays["y"] == 4
+    assert session.restarts == 2
+
+
+def test_submissions_do_not_see_each_other(zygote: Zygote, library: Path) -> None:
+    with Session(zygote, library / "one", SHORT) as one, Session(zygote, library / "one", SHORT) as two:
+        one.run_cell("x = 1\nopen('note.txt', 'w').write('from one')\nimport torch; torch.allclose = None")
+        seen = two.run_cell(
+            "import os, torch\nprint('x' in globals(), os.listdir('.'), torch.allclose is None)"
+        )
+    assert text_of(seen) == "False [] False\n"
+
+
+def test_random_numbers_are_the_same_in_every_run(zygote: Zygote, library: Path) -> None:
+    code = "import random, numpy, torch\nprint(random.random(), numpy.random.rand(), torch.rand(1).item(), hash('a'))"
+    seen = []
+    for _ in range(2):
+        with Session(zygote, library / "one", SHORT) as session:
+            seen.append(text_of(session.run_cell(code)))
+    assert seen[0] == seen[1]
+
+
+def test_output_is_kept_up_to_its_limit(session: Session) -> None:
+    result = session.run_cell("for _ in range(100000): print('x' * 100)")
+    assert result.status == "ok"
+    assert len(str(result.outputs)) < 2 * SHORT.output_kb * 1024
+    assert "beyond 64 kB was dropped" in text_of(result)
+    assert "dropped" in text_of(session.run_cell("print('\\x00' * 9_000_000)"))
+
+
+def test_an_answer_beyond_the_frame_is_refused(zygote: Zygote, library: Path) -> None:
+    small = FrameLimits(elements=1000)
+    with Session(zygote, library / "one", SHORT, frame_limits=small) as session:
+        session.run_cell("import numpy as np\nf = lambda n: np.zeros(int(n))")
+        result = call(session, 10, 2000, 10)
+        assert [reply.kind for reply in result.replies] == ["", "died", "died"]
+        assert "elements" in result.replies[1].text
+        assert call(session, 10).replies[0].kind == ""
+
+
+def test_the_warm_parent_is_started_again(library: Path, layers: Any, zygote: Zygote) -> None:
+    with Zygote(library, layers=layers, preload=("numpy",)) as own:
+        with Session(own, library / "one", SHORT) as session:
+            assert session.run_cell("1").status == "ok"
+            first = own.pid
+            assert first is not None
+            psutil.Process(first).kill()
+            assert session.run_cell("2").status in ("died", "ok")
+            assert session.run_cell("3").status == "ok"
+            assert own.pid != first
+        last = own.pid
+    assert last is not None
+    assert not psutil.pid_exists(last)
+
+
+def test_nothing_is_left_when_the_grader_is_killed(library: Path, tmp_path: Path) -> None:
+    """A grader that is killed takes its warm parent and its worker, busy in an endless loop, along."""
+    import subprocess
+    import sys
+
+    code = f"""
+from pathlib import Path
+from autograder.isolation.supervisor import Session, Zygote
+from autograder.isolation.limits import Limits
+zygote = Zygote(Path({str(library)!r}), preload=("numpy",), cache=Path({str(tmp_path)!r}))
+session = Session(zygote, Path({str(library / "one")!r}), Limits())
+session.run_cell("x = 1")
+print(zygote.pid, flush=True)
+session.run_cell("while True:\\n    try:\\n        while True: pass\\n    except BaseException: pass")
+"""
+    grader = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
+    )
+    assert grader.stdout is not None
+    line = grader.stdout.readline()
+    time.sleep(0.2)
+    warm = psutil.Process(int(line))
+    family = [warm, *warm.children(recursive=True)]
+    assert len(family) >= 2
+    grader.kill()
+    grader.wait()
+    gone, alive = psutil.wait_procs(family, timeout=5)
+    assert not alive
+    assert len(gone) == len(family)
+    grader.stdout.close()
+
+
+def test_nothing_of_the_grader_is_in_the_environment(session: Session) -> None:
+    os.environ["GRADER_SECRET"] = "canary"
+    try:
+        seen = text_of(
+            session.run_cell("import os, sys\nprint(sorted(os.environ), sys.argv, sys.path, os.getcwd())")
+        )
+    finally:
+        del os.environ["GRADER_SECRET"]
+    assert "GRADER_SECRET" not in seen
+    assert str(Path(__file__).parents[3] / "autograder") not in seen
+
+
+def test_the_library_is_the_students_copy(session: Session) -> None:
+    seen = session.run_cell(
+        "import tiny\nprint(tiny.double(2))\ntry:\n    import autograder.checks\nexcept ImportError: print('none')"
+    )
+    assert text_of(seen) == "4\nnone\n"
+    assert session.run_cell("import snnkit").status == "error"
