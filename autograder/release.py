@@ -22,7 +22,6 @@ from typing import Any
 from autograder.course import (
     CourseError,
     checkout,
-    code_version,
     configure,
     digest,
     exercise_of,
@@ -133,7 +132,9 @@ def student_notebook(root: Path, problem_set: str) -> bytes:
 
 
 def _key(root: Path, problem_set: str) -> str:
-    return digest([source_of(root, problem_set).read_bytes(), code_version().encode()])
+    """What the notebook is made from: the source and the two modules that make it."""
+    makers = [Path(__file__), Path(__file__).with_name("course.py")]
+    return digest([source_of(root, problem_set).read_bytes(), *(maker.read_bytes() for maker in makers)])
 
 
 def stale(root: Path, problem_set: str) -> bool:

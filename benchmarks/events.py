@@ -96,7 +96,7 @@ def _entry(name: str, ratios: dict[str, Ratio], bar: float | None, note: str) ->
     return Entry(name, own.median, (own.low, own.high), peers, bar=bar, note=note)
 
 
-def entries(rounds: int = 9) -> list[Entry]:
+def entries(rounds: int = 25) -> list[Entry]:
     """Return the rows ``events_decode`` and ``events_frames``."""
     with tempfile.TemporaryDirectory() as folder:
         paths, origin = _write_recordings(Path(folder))

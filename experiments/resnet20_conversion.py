@@ -87,7 +87,6 @@ def settings(iterations: int = 200) -> tuple[Setting, ...]:
     return (
         Setting("maximum", "layer", "floor", lambda t: Maximum(), floor, per_steps=False),
         Setting("maximum", "layer", "v0", lambda t: Maximum(), v0, per_steps=False),
-        Setting("percentile", "layer", "floor", lambda t: Percentile(99.9), floor, per_steps=False),
         Setting("percentile", "layer", "v0", lambda t: Percentile(99.9), v0, per_steps=False),
         Setting("shift", "layer", "shift", lambda t: Maximum(), BiasShift),
         Setting("adaptive", "layer", "v0", lambda t: Adaptive(t), v0),
@@ -96,6 +95,7 @@ def settings(iterations: int = 200) -> tuple[Setting, ...]:
         corrected("adaptive + PC", PotentialCorrection()),
         corrected("adaptive + BC + PC", BiasCorrection(), PotentialCorrection()),
         corrected("adaptive + WC", weights),
+        Setting("percentile", "layer", "floor", lambda t: Percentile(99.9), floor, per_steps=False),
         Setting("adaptive", "channel", "shift", channel, BiasShift),
         Setting("maximum", "channel", "v0", lambda t: Maximum(per_channel=True), v0, per_steps=False),
         corrected("adaptive + WC + BC + PC", weights, BiasCorrection(), PotentialCorrection()),

@@ -143,7 +143,7 @@ def _run(work: Path) -> tuple[int, list[str]]:
     tail: list[str] = []
     for raw in process.stdout:
         line = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", raw).strip()
-        tail = [*tail[-30:], line]
+        tail = [*tail[-80:], line]
         if re.search(r"(^|: )(WARNING|ERROR|CRITICAL): ", line):
             problems.append(line.replace(str(ROOT) + os.sep, ""))
         shown = re.match(

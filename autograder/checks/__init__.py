@@ -9,20 +9,23 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from autograder.checks.core import PUBLIC_SEED, Check, Result, run
 from autograder.checks.message import html, plain
 
-__all__ = ["UnknownQuestionError", "check", "checks_of", "find", "grade", "problem_sets", "questions"]
+__all__ = ["REGISTRY", "UnknownQuestionError", "check", "checks_of", "grade", "problem_sets"]
 
 _MACHINERY = ("core", "message")
 
 
-class UnknownQuestionError(LookupError):
+class UnknownQuestionError(KeyError):
     """No check has this id."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def problem_sets() -> list[str]:
@@ -35,7 +38,7 @@ def checks_of(problem_set: str) -> tuple[Check, ...]:
     """The checks of a problem set, in the order of its notebook.
 
     Raises:
-        UnknownQuestionError: there is no such problem set.
+        UnknownQuestionError: there is no such problem set; the message lists those that exist.
     """
     if problem_set not in problem_sets():
         raise UnknownQuestionError(
@@ -45,28 +48,30 @@ def checks_of(problem_set: str) -> tuple[Check, ...]:
     return checks
 
 
-def questions() -> list[str]:
-    """Ids of all questions."""
-    return [question.id for problem_set in problem_sets() for question in checks_of(problem_set)]
+class _Registry(Mapping[str, Check]):
+    """Every check by its id; a problem set's module is imported when one of its questions is asked for."""
+
+    def __getitem__(self, question: str) -> Check:
+        for problem_set in problem_sets():
+            if str(question).split(".")[0] == problem_set.split("_")[0]:
+                for candidate in checks_of(problem_set):
+                    if candidate.id == question:
+                        return candidate
+        raise UnknownQuestionError(f"no question is called {question!r}; there are: {', '.join(self)}")
+
+    def __iter__(self) -> Iterator[str]:
+        return (question.id for problem_set in problem_sets() for question in checks_of(problem_set))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
-def find(question: str) -> Check:
-    """The check with this id.
-
-    Raises:
-        UnknownQuestionError: no check has it; the message lists those that exist.
-    """
-    for problem_set in problem_sets():
-        if str(question).split(".")[0] == problem_set.split("_")[0]:
-            for candidate in checks_of(problem_set):
-                if candidate.id == question:
-                    return candidate
-    raise UnknownQuestionError(f"no question is called {question!r}; there are: {', '.join(questions())}")
+REGISTRY: Mapping[str, Check] = _Registry()
 
 
 def grade(question: str, namespace: Mapping[str, Any], *, seed: int = PUBLIC_SEED, hint: int = 0) -> Result:
     """Grade the answer found in ``namespace``; see :func:`autograder.checks.core.run`."""
-    return run(find(question), namespace, seed=seed, hint=hint)
+    return run(REGISTRY[question], namespace, seed=seed, hint=hint)
 
 
 def _display(result: Result) -> None:

@@ -20,7 +20,7 @@ import traceback
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -171,6 +171,9 @@ class Check:
     def draw(self, seed: int) -> list[Case]:
         """The cases for a seed; the same seed gives the same cases."""
         return self.cases(np.random.default_rng([seed, zlib.crc32(self.id.encode())]))
+
+
+Observer = Callable[[Group, Case], "Arrays | Failure"]
 
 
 class NotPlainError(TypeError):
@@ -364,10 +367,10 @@ def _explains(found: Misconception, failure: Failure, data: Data, tolerance: Tol
     )
 
 
-def _run_group(check: Check, group: Group, cases: list[Case], namespace: Mapping[str, Any]) -> GroupResult:
+def _judge_group(check: Check, group: Group, cases: list[Case], see: Observer) -> GroupResult:
     failed: list[tuple[Case, Failure]] = []
     for case in cases:
-        seen = observe(check, group, case, namespace)
+        seen = see(group, case)
         failure: Failure | None
         if isinstance(seen, Failure):
             failure = seen
@@ -393,8 +396,33 @@ def _run_group(check: Check, group: Group, cases: list[Case], namespace: Mapping
     )
 
 
+def judge(check: Check, cases: list[Case], see: Observer, *, hint: int = 0, printed: str = "") -> Result:
+    """Compare what was seen of an answer with what is expected; nothing of the student's is called.
+
+    Args:
+        check: the question.
+        cases: its cases, as :meth:`Check.draw` gave them.
+        see: gives what came back for a case, or why nothing did.
+        hint: how many of the three hints to add to the result.
+        printed: what the answer printed.
+    """
+    groups = tuple(
+        _judge_group(check, group, [case for case in cases if case.group == group.id], see)
+        for group in check.groups
+    )
+    return Result(
+        question=check.id,
+        title=check.title,
+        points=check.points,
+        score=float(sum(group.score for group in groups)),
+        groups=groups,
+        hints=check.hints[:hint],
+        printed=printed,
+    )
+
+
 def run(check: Check, namespace: Mapping[str, Any], *, seed: int = PUBLIC_SEED, hint: int = 0) -> Result:
-    """Grade one answer.
+    """Grade one answer in this process.
 
     Args:
         check: the question.
@@ -406,17 +434,7 @@ def run(check: Check, namespace: Mapping[str, Any], *, seed: int = PUBLIC_SEED, 
         The result; nothing is raised for anything that the answer does, except KeyboardInterrupt.
     """
     with quiet() as printed:
-        cases = check.draw(seed)
-        groups = tuple(
-            _run_group(check, group, [case for case in cases if case.group == group.id], namespace)
-            for group in check.groups
+        result = judge(
+            check, check.draw(seed), lambda group, case: observe(check, group, case, namespace), hint=hint
         )
-    return Result(
-        question=check.id,
-        title=check.title,
-        points=check.points,
-        score=float(sum(group.score for group in groups)),
-        groups=groups,
-        hints=check.hints[:hint],
-        printed=printed.getvalue(),
-    )
+    return replace(result, printed=printed.getvalue())

@@ -190,8 +190,19 @@ class Shell(InteractiveShell):
         """Send everything printed from now on into :attr:`output`."""
         sys.stdout, sys.stderr = _Stream(self, "stdout"), _Stream(self, "stderr")
 
+    def enable_gui(self, gui: Any = None) -> None:
+        """There is no window system; inline figures need nothing."""
+
     def ask_exit(self) -> None:
         """``exit()`` in a cell ends nothing."""
+
+    def showtraceback(self, *arguments: Any, **options: Any) -> None:
+        """Show the error at hand; that the time is over is said without a search for the lines that it stopped."""
+        error = sys.exc_info()[1]
+        if isinstance(error, TimeLimit):
+            self.output.fail(type(error).__name__, str(error), [])
+        else:
+            super().showtraceback(*arguments, **options)  # type: ignore[no-untyped-call]
 
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
         try:

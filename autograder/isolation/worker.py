@@ -120,7 +120,8 @@ class Worker:
                     self.link.send({"id": request["id"], "op": "case", "index": index, **_outcome(seen)})
         except BaseException as error:
             printed = f"{type(error).__name__}: {plain_text(error)}\n"
-        printed += plain_text(text.getvalue()[:_PRINTED])
+        text.seek(0)
+        printed += plain_text(text.read(_PRINTED))
         self.link.send(
             {
                 "id": request["id"],

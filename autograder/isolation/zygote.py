@@ -205,6 +205,7 @@ def main(arguments: list[str]) -> None:
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
     os.umask(0o022)
+    sys.argv[:] = sys.orig_argv[:] = [""]
     try:
         parent = WarmParent(control)
     except Exception as error:

@@ -5,7 +5,7 @@
   // What scrolls sideways can be reached and scrolled with the keyboard.
   function reachable() {
     const boxes = document.querySelectorAll(
-      ".bd-article pre, .bd-article .output, .pst-scrollable-table-container, .bd-article .table-box, .bd-article div.math, mjx-container[display=true]");
+      ".bd-article pre, .bd-article .output, .pst-scrollable-table-container, .indextable, .modindextable, .bd-article div.math, mjx-container[display=true]");
     for (const box of boxes) {
       if (box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1) {
         box.tabIndex = 0;
@@ -34,6 +34,9 @@
     }
     for (const button of document.querySelectorAll(".theme-switch-button")) {
       button.insertAdjacentHTML("beforeend", '<span class="visually-hidden">Colour mode</span>');
+    }
+    for (const entry of document.querySelectorAll(".citation-list > [role=doc-biblioentry]")) {
+      entry.setAttribute("role", "listitem");
     }
     const sidebar = document.getElementById("pst-primary-sidebar");
     if (sidebar) {

@@ -1,10 +1,10 @@
 """Data sets: where they come from, under which licence, and how they become arrays.
 
 Nothing is downloaded unasked. A loader looks under ``root``, or else under the folder that the environment variable
-``SNNKIT_DATA``       names and then in the cache that :func:`fetch` fills; if nothing is there, it says where it looked
+``SNNKIT_DATA`` names and then in the cache that :func:`fetch` fills; if nothing is there, it says where it looked
 and what to do. ``digits`` and ``simulated_nmnist`` need no files.
 
-======================  ========================================================================================
+====================  ========================================================================================
 ``digits``            8 x 8 digits of scikit-learn (images)
 ``mnist``             28 x 28 digits (images)
 ``fashion_mnist``     28 x 28 pieces of clothing (images)
@@ -14,7 +14,7 @@ and what to do. ``digits`` and ``simulated_nmnist`` need no files.
 ``event_digits``      frames of ``nmnist`` where it is to be had, else of ``simulated_nmnist``
 ``cifar10_dvs``       CIFAR-10 seen by an event camera, 128 x 128 (recordings)
 ``dvs_gesture``       gestures of hands and arms, 128 x 128 (recordings)
-======================  ========================================================================================
+====================  ========================================================================================
 
 Images are ``float32 [N, C, H, W]`` in [0, 1], labels ``int64 [N]``, event frames counts ``[N, T, 2, H, W]``, all
 NumPy arrays; ``tensors()`` gives PyTorch tensors that share their memory.

@@ -37,13 +37,12 @@ class Events:
     t: IntArray
 
     def __post_init__(self) -> None:
-        size = self.x.size
-        for name in ("x", "y", "p", "t"):
-            values = getattr(self, name)
+        shape = (self.x.size,)
+        for name, values in self.__dict__.items():
             if values.dtype.kind not in "iu":
                 raise TypeError(f"Events.{name} must hold integers; got dtype {values.dtype}")
-            if values.shape != (size,):
-                raise ValueError(f"Events.{name} must have shape ({size},) like x; got {values.shape}")
+            if values.shape != shape:
+                raise ValueError(f"Events.{name} must have shape {shape} like x; got {values.shape}")
 
     @property
     def size(self) -> int:

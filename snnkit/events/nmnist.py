@@ -48,16 +48,18 @@ def decode_nmnist(raw: bytes, name: str = "the data") -> Events:
             "short or is not in the N-MNIST format; fetch or copy it again"
         )
     columns: np.ndarray[tuple[int, int], np.dtype[np.uint8]] = np.ndarray((size, RECORD), np.uint8, raw)
-    # bytes 1 to 4 of each record read as one big-endian word hold y, polarity and time
-    words: np.ndarray[tuple[int], np.dtype[np.uint32]] = np.ndarray(
+    # bytes 1 to 4 of each record read as one big-endian word hold y, polarity and time; what is computed from the
+    # packed words is cheaper than a walk over every fifth byte
+    strided: np.ndarray[tuple[int], np.dtype[np.uint32]] = np.ndarray(
         (size,), ">u4", raw, 1 if size else 0, (RECORD,)
     )
-    t = words.astype(np.int32)
-    t &= TIME_LIMIT - 1
+    words = strided.astype(np.uint32)
+    t = (words & np.uint32(TIME_LIMIT - 1)).view(np.int32)
+    words >>= np.uint32(23)
     return Events(
         x=columns[:, 0].astype(np.int16),
-        y=columns[:, 1].astype(np.int16),
-        p=(columns[:, 2] >> 7).view(np.int8),
+        y=(words >> np.uint32(1)).astype(np.int16),
+        p=words.astype(np.int8) & np.int8(1),
         t=t,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,9 @@ from autograder.isolation import sandbox
 from autograder.isolation.limits import Limits
 from autograder.isolation.supervisor import Session, Zygote
 
-SHORT = Limits(
-    cell_seconds=1.0, notebook_seconds=60, memory_mb=400, file_mb=8, output_kb=64, grace_seconds=0.4
-)
+# NORMAL is never reached by what is meant to end; SHORT is for what does not end.
+NORMAL = Limits(cell_seconds=20, notebook_seconds=60, memory_mb=400, file_mb=8, output_kb=64)
+SHORT = replace(NORMAL, cell_seconds=1.5, grace_seconds=0.5)
 LIBRARY = '''"""A library."""
 
 from __future__ import annotations
@@ -81,6 +81,12 @@ def zygote(
 
 @pytest.fixture
 def session(zygote: Zygote, library: Path) -> Iterator[Session]:
+    with Session(zygote, library / "one", NORMAL) as open_session:
+        yield open_session
+
+
+@pytest.fixture
+def short_session(zygote: Zygote, library: Path) -> Iterator[Session]:
     with Session(zygote, library / "one", SHORT) as open_session:
         yield open_session
 

@@ -15,7 +15,7 @@ from autograder.isolation.limits import Limits
 from autograder.isolation.supervisor import Case, Session, Zygote
 from tests.support import ROOT
 
-from .conftest import SHORT, Canaries
+from .conftest import NORMAL, SHORT, Canaries
 
 pytestmark = pytest.mark.xdist_group("isolation")
 
@@ -54,7 +54,7 @@ class Hostile:
     error: tuple[str, ...] = ()
     good: bool = True
     layers: tuple[str, ...] = ()
-    limits: Limits = SHORT
+    limits: Limits | None = None
 
 
 def loops(body: str) -> str:
@@ -235,7 +235,8 @@ def test_hostile_cell(
 ) -> None:
     case = HOSTILE[name]
     need(*case.layers)
-    with Session(zygote, library / "one", case.limits) as session:
+    limits = case.limits or (SHORT if "time" in case.status else NORMAL)
+    with Session(zygote, library / "one", limits) as session:
         session.run_cell(GOOD)
         result = session.run_cell(fill(case.code, canaries, library) if "{" in case.code else case.code)
         assert result.status in case.status, result
@@ -247,7 +248,7 @@ def test_hostile_cell(
             assert reply.arrays.get("y") == 2.5, (result, reply)
     assert canaries.untouched()
     assert all_gone(zygote)
-    with Session(zygote, library / "one", SHORT) as following:
+    with Session(zygote, library / "one", NORMAL) as following:
         following.run_cell(GOOD)
         (reply,) = following.probe(CALL, "call", ["good"], [Case(1.5)]).replies
         assert reply.arrays["y"] == 2.5
@@ -299,7 +300,7 @@ ANSWERS = {
 @pytest.mark.parametrize("name", ANSWERS)
 def test_hostile_answer(name: str, zygote: Zygote, library: Path, canaries: Canaries) -> None:
     code, kinds = ANSWERS[name]
-    with Session(zygote, library / "one", SHORT) as session:
+    with Session(zygote, library / "one", SHORT if "time" in kinds else NORMAL) as session:
         session.run_cell(GOOD)
         session.run_cell(code)
         (reply,) = session.probe(ATTACK, "call", ["attack"], [Case(1.5)]).replies
