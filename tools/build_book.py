@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CODE = ("snnkit/**/*.py", "experiments/results/**/*.json", "constraints.txt", "book/_ext/*.py")
 #: A change here means that the pages that changed are read again.
 PAGES = ("book/**/*", "exercises/*/*.ipynb")
-#: A change here, or in the list of pages, means that every page is read again.
+#: A change here means that every page is read again, because the navigation is on every page.
 LAYOUT = ("_config.yml", "_toc.yml")
 DERIVED = "book/reference/api/"
 #: Parts of the themes that no page uses.
@@ -53,14 +53,14 @@ def main(arguments: list[str] | None = None) -> int:
     if found == wanted and index.exists():
         print(f"The book is up to date: {index}")
         return 0
-    record.unlink(missing_ok=True)
     _forget(work / "_build", wanted, found)
     work.mkdir(parents=True, exist_ok=True)
+    # A build that stops here keeps what was executed, and reads every page again: Sphinx repeats a warning
+    # only when it does.
+    record.write_text(json.dumps({"code": wanted["code"]}), encoding="utf-8")
     status, problems = _run(work)
     if status or problems:
         _report(problems, status)
-        # Sphinx repeats a warning only when it reads the page again.
-        shutil.rmtree(work / "_build" / ".doctrees", ignore_errors=True)
         return 1
     _publish(work / "_build" / "html", out)
     record.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
@@ -69,12 +69,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _state() -> dict[str, str]:
-    pages = list(_files(PAGES))
-    layout = [*_files(LAYOUT), *(path.relative_to(ROOT).as_posix() for path in pages if path.suffix != ".js")]
     return {
         "code": _digest([*_files(CODE), sys.version]),
-        "pages": _digest(pages),
-        "layout": _digest(layout),
+        "pages": _digest(_files(PAGES)),
+        "layout": _digest(_files(LAYOUT)),
     }
 
 
@@ -144,7 +142,7 @@ def _run(work: Path) -> tuple[int, list[str]]:
     for raw in process.stdout:
         line = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", raw).strip()
         tail = [*tail[-80:], line]
-        if re.search(r"(^|: )(WARNING|ERROR|CRITICAL): ", line):
+        if re.search(r"\b(WARNING|ERROR|CRITICAL): ", line):
             problems.append(line.replace(str(ROOT) + os.sep, ""))
         shown = re.match(
             r"(reading sources|writing output)\.\.\. \[\s*\d+%\] (\S+)|.*(Executing notebook).*", line

@@ -70,6 +70,8 @@ class FrameLimits:
 
 
 DEFAULT = FrameLimits()
+# for what comes from the trusted side, whose questions may be large
+TRUSTED = FrameLimits(body=1 << 28, values=1 << 24, arrays=1 << 16, array_bytes=1 << 32, elements=1 << 30)
 
 
 def encode_array(array: Array) -> bytes:
@@ -133,6 +135,7 @@ def pack(value: Any) -> tuple[Any, list[Array]]:
         TypeError: something is not None, a boolean, number, string, list, tuple, dictionary or array.
     """
     arrays: list[Array] = []
+    places: dict[int, int] = {}
 
     def walk(item: Any) -> Any:
         if item is None or type(item) in (bool, str):
@@ -141,9 +144,14 @@ def pack(value: Any) -> tuple[Any, list[Array]]:
             return item if abs(item) < 1 << 53 else {"$int": str(item)}
         if type(item) is float:
             return item if math.isfinite(item) else {"$float": str(item)}
-        if type(item) is np.ndarray or isinstance(item, np.generic):
+        if type(item) is np.ndarray:  # one that occurs twice is sent once
+            if id(item) not in places:
+                places[id(item)] = len(arrays)
+                arrays.append(item)
+            return {"$array": places[id(item)]}
+        if isinstance(item, np.generic):
             arrays.append(np.asarray(item))
-            return {"$array" if type(item) is np.ndarray else "$scalar": len(arrays) - 1}
+            return {"$scalar": len(arrays) - 1}
         if type(item) is list:
             return [walk(part) for part in item]
         if type(item) is tuple:

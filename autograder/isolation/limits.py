@@ -26,8 +26,8 @@ class Limits:
         ValueError: a bound is not positive (``processes`` and ``restarts``: negative).
     """
 
-    cell_seconds: float = 60.0
-    notebook_seconds: float = 600.0
+    cell_seconds: float = 120.0
+    notebook_seconds: float = 900.0
     memory_mb: int = 2048
     processes: int = 0
     threads: int = 32

@@ -202,7 +202,7 @@ class Shell(InteractiveShell):
         if isinstance(error, TimeLimit):
             self.output.fail(type(error).__name__, str(error), [])
         else:
-            super().showtraceback(*arguments, **options)  # type: ignore[no-untyped-call]
+            super().showtraceback(*arguments, **options)
 
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
         try:

@@ -40,7 +40,7 @@ class _Link:
         return b"".join(parts)
 
     def receive(self) -> dict[str, Any]:
-        request: dict[str, Any] = frames.read_frame(self._read)
+        request: dict[str, Any] = frames.read_frame(self._read, frames.TRUSTED)
         return request
 
     def send(self, value: dict[str, Any]) -> None:

@@ -411,7 +411,8 @@ class _Chunk(nn.Module):
         currents = (current,) * steps if self.constant else current.chunk(steps)
         buffer, neuron = self.buffer, self.neuron
         shape = (steps * currents[0].shape[0], *current.shape[1:])
-        if buffer is None or buffer.shape != shape or buffer.dtype != current.dtype:
+        fits = buffer is not None and buffer.shape == shape and buffer.dtype == current.dtype
+        if buffer is None or not fits or len(self.slices) != steps:
             layout = torch.channels_last if current.dim() == 4 else torch.contiguous_format
             buffer = torch.empty(shape, dtype=current.dtype, device=current.device, memory_format=layout)
             self.buffer, self.slices = buffer, buffer.chunk(steps)

@@ -89,7 +89,7 @@ def paste_solution(root: Path, notebook: Path) -> None:
 
 
 def validate(page: Page, address: str, name: str) -> str:
-    page.goto(f"{address}/lab/tree/{PS}/{name}?reset")
+    page.goto(f"{address}/lab/tree/{PS}/{name}")
     button = page.get_by_role("button", name=re.compile("Validate"))
     expect(button).to_be_visible()
     expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']")).to_be_visible()
@@ -105,7 +105,7 @@ def test_solution_runs_and_validates(root: Path, lab: tuple[str, Path], student:
     shutil.copy(work / PS / f"{PS}.ipynb", notebook)
     paste_solution(root, notebook)
 
-    student.goto(f"{address}/lab/tree/{PS}/solved.ipynb?reset")
+    student.goto(f"{address}/lab/tree/{PS}/solved.ipynb")
     expect(student.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']")).to_be_visible()
     student.get_by_role("menuitem", name="Run", exact=True).click()
     student.get_by_role("menuitem", name="Run All Cells", exact=True).click()

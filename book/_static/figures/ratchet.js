@@ -25,7 +25,7 @@
     return;
   }
 
-  const WIDTH = 640, LEFT = 46, RIGHT = 12, TOP = 12, FOOT = 190, BARS = 296, UNIT = 26, HEIGHT = 392, LIMIT = 2.5;
+  const WIDTH = 640, LEFT = 46, RIGHT = 12, TOP = 30, FOOT = 196, BARS = 300, UNIT = 26, HEIGHT = 394, LIMIT = 2.5;
   const PRESETS = {
     "in turn": [2, -2, 2, -2, 2],
     "excitation first": [2, 2, 2, -2, -2],
@@ -77,7 +77,7 @@
       svg.innerHTML = `${marks}<path class="limit" d="M${LEFT} ${y(q)}H${end}"/><path class="trace" d="${charge}"/><path class="threshold" style="stroke-width:2.4" d="${count}"/>${bars}` +
         `<text transform="translate(13 ${(TOP + FOOT) / 2}) rotate(-90)" text-anchor="middle">X and N</text>` +
         `<text transform="translate(13 ${BARS}) rotate(-90)" text-anchor="middle">current</text>` +
-        `<text x="${LEFT + 8}" y="${TOP + 8}">solid: X(t), dashed: N(t), dotted: q</text>`;
+        `<text x="${LEFT}" y="13">solid: charge X(t), dashed: count N(t), dotted: q</text>`;
       if (focus >= 0) svg.querySelector(`[data-step="${focus}"]`).focus();
       form.querySelector("b").textContent = v0.toFixed(2);
       host.querySelector(".readout").textContent = sentence(run, v0);

@@ -1,0 +1,305 @@
+"""A notebook graded in isolation: cells and probes in the worker, inputs drawn and answers compared on this side.
+
+Convention: a question is a cell whose ``grade_id`` is that of a registered check and which is graded and not itself an
+answer. What stands in it is never run. Every question gets a result, whatever the cells and the other questions did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import inspect
+import json
+import textwrap
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import snnkit
+from autograder.checks import checks_of
+from autograder.checks.core import Arrays, Check, Failure, Group, Result, judge
+from autograder.checks.core import Case as CheckCase
+from autograder.checks.message import plain
+
+from .limits import Limits
+from .redact import student_copy
+from .supervisor import Case, CellResult, ProbeResult, Session, Zygote
+
+__all__ = [
+    "Answer",
+    "Cell",
+    "grade_cells",
+    "grade_notebook",
+    "library_copy",
+    "read_cells",
+    "restore",
+    "student_seed",
+]
+
+_STUDENT_LIBRARY = Path(snnkit.__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell as far as grading needs it: its grade_id (or an empty string), whether it is a question's, its source."""
+
+    grade_id: str
+    graded: bool
+    code: bool
+    source: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one cell: of a question its result, of any other code cell its outputs."""
+
+    cell: Cell
+    result: Result | None = None
+    run: CellResult | None = None
+    problem: str = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class Report:
+    """One graded notebook: what came of each cell, in order."""
+
+    problem_set: str
+    seed: int
+    answers: list[Answer] = field(default_factory=list)
+    restarts: int = 0
+    seconds: float = 0.0
+    peak_mb: float = 0.0
+
+    def as_data(self) -> dict[str, Any]:
+        """The report as plain data; timings are the only part that differs between two runs with one seed."""
+        questions = {}
+        for answer in self.answers:
+            result = answer.result
+            if result is None:
+                continue
+            lost = result.score < result.points
+            questions[answer.cell.grade_id] = {
+                "question": result.question,
+                "score": result.score,
+                "points": result.points,
+                "message": plain(result),
+                "hint": _by_grade_id(self.problem_set)[answer.cell.grade_id].hints[0] if lost else "",
+                "misconceptions": list(result.misconceptions),
+                "failed": {
+                    group.id: group.failure.kind for group in result.groups if group.failure is not None
+                },
+                "problem": answer.problem,
+                "seconds": round(answer.seconds, 4),
+            }
+        trouble = [
+            {
+                "cell": answer.cell.grade_id or f"cell {number}",
+                "status": answer.run.status,
+                "reason": answer.run.reason,
+            }
+            for number, answer in enumerate(self.answers, start=1)
+            if answer.run is not None and answer.run.status not in ("ok", "error")
+        ]
+        return {
+            "problem_set": self.problem_set,
+            "seed": self.seed,
+            "score": sum(entry["score"] for entry in questions.values()),
+            "questions": questions,
+            "trouble": trouble,
+            "restarts": self.restarts,
+            "seconds": round(self.seconds, 4),
+            "peak_mb": round(self.peak_mb, 1),
+        }
+
+
+@cache
+def _by_grade_id(problem_set: str) -> Mapping[str, Check]:
+    return {check.id.split(".", 1)[1]: check for check in checks_of(problem_set)}
+
+
+def student_seed(secret: bytes, student: str) -> int:
+    """The seed of a student's inputs, from the course's secret; each question draws its own from it.
+
+    Args:
+        secret: known to the instructor only, at least 16 bytes.
+        student: the student's identifier.
+
+    Raises:
+        ValueError: the secret is shorter.
+    """
+    if len(secret) < 16:
+        raise ValueError(f"the secret has {len(secret)} bytes; expected at least 16")
+    return int.from_bytes(hmac.digest(secret, student.encode(), hashlib.sha256)[:6], "big")
+
+
+def library_copy(problem_set: str, copies: Path) -> Path:
+    """The library as the students of a problem set see it: without what any of its questions withholds."""
+    names = {name for check in checks_of(problem_set) for name in check.withheld}
+    return student_copy(_STUDENT_LIBRARY, names, copies)
+
+
+def read_cells(notebook: bytes) -> list[Cell]:
+    """The cells of a notebook file.
+
+    Raises:
+        ValueError: it is not a notebook of format 4.
+    """
+    try:
+        content = json.loads(notebook)
+        cells = content["cells"]
+        if content["nbformat"] != 4 or not isinstance(cells, list):
+            raise ValueError("not a notebook of format 4")
+        return [_cell(cell) for cell in cells]
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"not a notebook: {type(error).__name__}: {error}") from error
+
+
+def _cell(cell: Mapping[str, Any]) -> Cell:
+    marked = cell["metadata"].get("nbgrader")
+    marked = marked if isinstance(marked, Mapping) else {}
+    source = cell["source"]
+    return Cell(
+        grade_id=str(marked.get("grade_id") or ""),
+        graded=bool(marked.get("grade")) and not marked.get("solution"),
+        code=cell["cell_type"] == "code",
+        source=source if isinstance(source, str) else "".join(map(str, source)),
+    )
+
+
+def restore(cells: list[Cell], released: list[Cell]) -> list[Cell]:
+    """A submission's cells with everything that was not the student's to change put back.
+
+    Cells that the release locks (all marked ones but the answers) get their released source; of a cell that is there
+    twice the first one counts; a question that was deleted comes back behind the cell that it followed.
+
+    Args:
+        cells: of the submission.
+        released: of the notebook that was handed out.
+    """
+    known = {cell.grade_id: cell for cell in released if cell.grade_id}
+    answers = {
+        cell.grade_id
+        for cell in released
+        if cell.grade_id and not cell.graded and "NotImplementedError" in cell.source
+    }
+    kept: list[Cell] = []
+    seen: set[str] = set()
+    for cell in cells:
+        if cell.grade_id in known:
+            if cell.grade_id in seen:
+                continue
+            seen.add(cell.grade_id)
+            original = known[cell.grade_id]
+            kept.append(
+                Cell(cell.grade_id, original.graded, original.code, cell.source)
+                if cell.grade_id in answers
+                else original
+            )
+        else:
+            kept.append(Cell("", False, cell.code, cell.source))
+    before = ""
+    for cell in released:
+        if cell.grade_id and cell.grade_id not in seen:
+            place = next(
+                (at for at, one in enumerate(kept, start=1) if one.grade_id == before and before), len(kept)
+            )
+            kept.insert(place, cell)
+        before = cell.grade_id or before
+    return kept
+
+
+@cache
+def _probe_source(check: Check) -> tuple[str, str]:
+    """Source and name of a check's probe."""
+    return textwrap.dedent(inspect.getsource(check.probe)), check.probe.__name__
+
+
+def ask(session: Session, check: Check, seed: int) -> tuple[Result, str]:
+    """Put one question to the session's student code.
+
+    Returns:
+        The result, and an empty string or what went wrong on this side (the result is then 0 points).
+    """
+    cases = check.draw(seed)
+    groups = {group.id: group for group in check.groups}
+    source, name = _probe_source(check)
+    seen = session.probe(
+        source, name, check.names, [Case(case.data, groups[case.group].names) for case in cases]
+    )
+    replies = {id(case): reply for case, reply in zip(cases, seen.replies, strict=True)}
+
+    def see(group: Group, case: CheckCase) -> Arrays | Failure:
+        reply = replies[id(case)]
+        return Failure(reply.kind, reply.text, reply.wrong) if reply.kind else reply.arrays
+
+    return _judged(check, cases, see, seen)
+
+
+def _judged(check: Check, cases: list[CheckCase], see: Any, seen: ProbeResult) -> tuple[Result, str]:
+    try:
+        return judge(check, cases, see, printed=seen.printed), ""
+    except (
+        Exception
+    ) as error:  # a comparison that met arrays it was not written for; the other questions go on
+        problem = f"the comparison failed: {type(error).__name__}: {error}"
+        failure = Failure("form", "what came back cannot be compared with what was expected")
+        return judge(check, cases, lambda group, case: failure), problem
+
+
+def grade_cells(cells: list[Cell], problem_set: str, seed: int, session: Session) -> Iterator[Answer]:
+    """Run a notebook's cells in order and put each question where it stands."""
+    checks = _by_grade_id(problem_set)
+    asked: set[str] = set()
+    for cell in cells:
+        begun = time.perf_counter()
+        if cell.graded and cell.grade_id in checks and cell.grade_id not in asked:
+            asked.add(cell.grade_id)
+            result, problem = ask(session, checks[cell.grade_id], seed)
+            yield Answer(cell, result=result, problem=problem, seconds=time.perf_counter() - begun)
+        elif cell.code and not cell.graded:
+            yield Answer(cell, run=session.run_cell(cell.source), seconds=time.perf_counter() - begun)
+        else:
+            yield Answer(cell)
+
+
+def grade_notebook(
+    notebook: bytes,
+    problem_set: str,
+    seed: int,
+    limits: Limits | None = None,
+    *,
+    zygote: Zygote,
+    released: bytes | None = None,
+) -> dict[str, Any]:
+    """Grade one submission in isolation.
+
+    Args:
+        notebook: the file that was handed in.
+        problem_set: its name.
+        seed: see :func:`student_seed`; the same seed gives the same inputs, and so the same score.
+        limits: what the submission may use.
+        zygote: the warm parent.
+        released: the notebook that was handed out; what it locks is put back before grading.
+
+    Returns:
+        Plain data: ``questions`` by grade_id (score, points, message, hint, misconceptions, seconds), ``score``,
+        ``trouble`` (cells that were stopped or ended the process), ``restarts``, ``seed``, ``seconds``, ``peak_mb``.
+
+    Raises:
+        ValueError: the bytes are not a notebook.
+        IsolationError: a worker could not be started.
+    """
+    cells = read_cells(notebook)
+    if released is not None:
+        cells = restore(cells, read_cells(released))
+    report = Report(problem_set, seed)
+    begun = time.perf_counter()
+    with Session(zygote, library_copy(problem_set, zygote.copies), limits) as session:
+        report.answers = list(grade_cells(cells, problem_set, seed, session))
+    report.restarts, report.peak_mb = session.restarts, session.peak_kb / 1024
+    report.seconds = time.perf_counter() - begun
+    return report.as_data()

@@ -1,0 +1,252 @@
+"""Whole notebooks in isolation: scores, messages, seeds, and every question graded whatever the others did."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder import corpus
+from autograder.course import checkout
+from autograder.isolation import runner
+from autograder.isolation.limits import Limits
+from autograder.isolation.supervisor import Zygote
+
+from . import toy
+from .conftest import NORMAL, SHORT
+from .toy import RELEASED, RIGHT, cells, code, notebook
+
+pytestmark = pytest.mark.xdist_group("isolation")
+
+
+@pytest.fixture(autouse=True)
+def toy_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = runner.checks_of
+    monkeypatch.setattr(runner, "checks_of", lambda name: toy.CHECKS if name == "toy" else real(name))
+
+
+def grade(
+    zygote: Zygote, content: list[dict[str, Any]], limits: Limits = NORMAL, seed: int = 5
+) -> dict[str, Any]:
+    return runner.grade_notebook(notebook(content), "toy", seed, limits, zygote=zygote, released=RELEASED)
+
+
+def scores(report: dict[str, Any]) -> list[float]:
+    assert sorted(report["questions"]) == ["double", "energy", "slope"]
+    return [report["questions"][name]["score"] for name in ("double", "slope", "energy")]
+
+
+def without_timing(report: dict[str, Any]) -> dict[str, Any]:
+    bare = copy.deepcopy(report)
+    for part in (bare, *bare["questions"].values()):
+        part.pop("seconds")
+    bare.pop("peak_mb")
+    return bare
+
+
+def test_right_answers_get_full_points_and_the_release_none(zygote: Zygote) -> None:
+    right = grade(zygote, cells(RIGHT))
+    assert scores(right) == [2.0, 2.0, 2.0]
+    assert right["score"] == 6.0
+    assert right["restarts"] == 0
+    assert all(entry["hint"] == "" for entry in right["questions"].values())
+    released = grade(zygote, cells({}))
+    assert scores(released) == [0.0, 0.0, 0.0]
+    assert "not answered yet" in released["questions"]["double"]["message"]
+    assert released["questions"]["double"]["hint"] == "look again"
+    json.dumps([right, released])
+
+
+def test_the_same_seed_gives_the_same_report(zygote: Zygote) -> None:
+    wrong = cells(
+        {
+            **RIGHT,
+            "answer_double": "def double(x): return x ** 2",
+            "answer_slope": "def cube(x): return x ** 2",
+        }
+    )
+    first, again, other = grade(zygote, wrong), grade(zygote, wrong), grade(zygote, wrong, seed=6)
+    assert without_timing(first) == without_timing(again)
+    assert first["questions"]["double"]["misconceptions"] == ["squared"]
+    assert "This is the square." in first["questions"]["double"]["message"]
+    assert first["questions"]["double"]["message"] != other["questions"]["double"]["message"]
+    assert scores(first) == scores(other) == [0.0, 0.0, 2.0]
+
+
+def test_seeds_depend_on_secret_and_student() -> None:
+    secret = b"0" * 32
+    seeds = {runner.student_seed(secret, f"student{k}") for k in range(100)}
+    assert len(seeds) == 100
+    assert runner.student_seed(secret, "student1") == runner.student_seed(secret, "student1")
+    assert runner.student_seed(secret, "student1") != runner.student_seed(b"1" * 32, "student1")
+    assert max(seeds) < 1 << 48
+    with pytest.raises(ValueError, match="at least 16"):
+        runner.student_seed(b"short", "student1")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"answer_double": "import os\nos._exit(0)"}, [0, 2, 2]),
+        ({"answer_double": "import os\ndef double(x): os._exit(0)"}, [0, 2, 2]),
+        ({"answer_slope": "import ctypes\ndef cube(x): ctypes.string_at(0)"}, [2, 0, 2]),
+        ({"answer_slope": "x = []\nwhile True: x.append(bytearray(10**7))"}, [2, 0, 2]),
+        ({"answer_double": "def double(x):"}, [0, 2, 2]),
+        ({"answer_double": "def double(x):\n    warnings.warn('careful')\n    print('e', file=sys.stderr)\n    return 2 * x"}, [2, 2, 2]),
+        ({"answer_double": "print('loud', file=sys.stderr); warnings.warn('x')\ndouble = lambda x: 2 * x"}, [2, 2, 2]),
+        ({"answer_double": "def double(x): return (2 * x).tolist()"}, [2, 2, 2]),
+        ({"answer_double": "def double(x):\n    snnkit.surrogate.Sine()\n    return 2 * x"}, [0, 2, 2]),
+        ({"answer_double": "import snnkit\ndef double(x): return 2 * x + 0 * int(snnkit.dynamics.heaviside.__name__ == '')"}, [2, 2, 2]),
+        ({"answer_energy": "def energy(x): return x"}, [2, 2, 0]),
+        ({"answer_energy": "def energy(x): return float('nan')"}, [2, 2, 0]),
+        ({"answer_slope": "import torch\ntorch.allclose = lambda *a, **k: True\ndef cube(x): return x"}, [2, 0, 2]),
+        ({"answer_double": "get_ipython().input_transformers_post.append(lambda l: ['pass\\n'])\ndouble = lambda x: 9 * x"}, [0, 0, 0]),
+        ({"answer_double": "get_ipython().events.register('pre_run_cell', lambda info: display(-1))"}, [0, 2, 2]),
+        ({"answer_double": "from autograder import check\ncheck('toy.double')\nimport autograder\nautograder.check = None"}, [0, 2, 2]),
+    ],
+)  # fmt: skip
+def test_each_question_is_graded_whatever_the_others_did(
+    zygote: Zygote, change: dict[str, str], expected: list[float]
+) -> None:
+    assert scores(grade(zygote, cells({**RIGHT, **change}))) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "body",
+    ["while True: pass", "while True:\n    try:\n        while True: pass\n    except BaseException: pass"],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_endless_loop_costs_its_question_only(zygote: Zygote, body: str, inside: bool) -> None:
+    source = "def double(x):\n    " + body.replace("\n", "\n    ") if inside else body
+    report = grade(zygote, cells({**RIGHT, "answer_double": source}), SHORT)
+    assert scores(report) == [0.0, 2.0, 2.0]
+    if inside:
+        assert "took longer than 1.5 s" in report["questions"]["double"]["message"]
+    else:
+        assert report["trouble"][0]["cell"] == "answer_double"
+        assert report["trouble"][0]["status"] == "time"
+
+
+def edited(change: str) -> list[dict[str, Any]]:
+    """Right answers to all but ``double``, in a notebook whose question was tampered with."""
+    content = cells({**RIGHT, "answer_double": "def double(x): return 9 * x"})
+    place = next(at for at, cell in enumerate(content) if cell["id"] == "double")
+    if change == "edited":
+        content[place]["source"] = "2.0"
+        content[place]["metadata"]["nbgrader"]["points"] = 100
+    elif change == "not graded":
+        content[place]["metadata"]["nbgrader"].update(grade=False, solution=True)
+        content[place]["source"] = "2.0"
+    elif change == "markdown":
+        content[place]["cell_type"] = "markdown"
+    elif change == "deleted":
+        del content[place]
+    elif change == "doubled":
+        content.insert(0, copy.deepcopy(content[place]))
+        content.append(copy.deepcopy(content[place]))
+    elif change == "setup edited":
+        content[0]["source"] = "raise SystemExit"
+    return content
+
+
+@pytest.mark.parametrize("change", ["edited", "not graded", "markdown", "deleted", "setup edited"])
+def test_a_changed_question_is_put_back(zygote: Zygote, change: str) -> None:
+    report = grade(zygote, edited(change))
+    assert scores(report) == [0.0, 2.0, 2.0]
+    assert report["questions"]["double"]["points"] == 2.0
+
+
+def test_a_doubled_question_counts_once_where_it_first_stands(zygote: Zygote) -> None:
+    report = grade(zygote, edited("doubled"))
+    assert scores(report) == [0.0, 2.0, 2.0]
+    assert "not defined" in report["questions"]["double"]["message"]
+
+
+def test_restore_keeps_the_students_own_cells() -> None:
+    content = [code("", "mine = 1"), *cells(RIGHT)[::-1], code("unknown", "2", grade=True, points=50)]
+    restored = runner.restore(runner.read_cells(notebook(content)), runner.read_cells(RELEASED))
+    assert [cell.source for cell in restored if not cell.grade_id] == ["mine = 1", "2"]
+    assert sum(cell.graded for cell in restored) == 3
+    assert {cell.grade_id: cell.source for cell in restored}["answer_double"] == RIGHT["answer_double"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"[]", b"[" * 100_000, b'{"cells": [1], "nbformat": 4}', b'{"cells": [], "nbformat": 3}'],
+)
+def test_what_is_not_a_notebook_is_an_error(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"notebook|JSON|Expecting"):
+        runner.read_cells(data)
+
+
+def test_probes_are_self_contained() -> None:
+    """Each probe's source compiles alone and uses no name that neither it nor Python defines."""
+    import builtins
+    import symtable
+
+    from autograder.checks import checks_of, problem_sets
+
+    seen = 0
+    for problem_set in problem_sets():
+        for check in checks_of(problem_set):
+            source, name = runner._probe_source(check)
+            table = symtable.symtable(f"from __future__ import annotations\n{source}", name, "exec")
+            (function,) = [child for child in table.get_children() if child.get_name() == name]
+            free = {
+                symbol.get_name()
+                for scope in (function, *function.get_children())
+                if scope.get_type() == "function"
+                for symbol in scope.get_symbols()
+                if symbol.is_global() and symbol.is_referenced()
+            }
+            assert {word for word in free if not hasattr(builtins, word)} <= {"Any", "Mapping", "Data"}, (
+                check.id
+            )
+            seen += 1
+    assert seen > 0
+
+
+CORPUS_SAMPLES = ("solution", "untouched", "sharpness_for_width")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CORPUS_SAMPLES)
+def test_corpus_gets_the_same_in_isolation(name: str, zygote: Zygote) -> None:
+    """Sample submissions get exactly the scores, misconceptions and messages that they get in this process."""
+    from autograder.release import student_notebook
+
+    root, problem_set = checkout(), "ps2_surrogates"
+    (sample,) = [sample for sample in corpus.samples(problem_set) if sample.name == name]
+    content = json.loads(
+        corpus.build(root, problem_set, sample, released_once(root, problem_set, student_notebook))
+    )
+    changes = corpus.brief(problem_set)
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
+            cell["source"] = corpus._shortened("".join(cell["source"]), grade_id, changes)
+    data = json.dumps(content).encode()
+    from autograder.checks.core import PUBLIC_SEED
+    from autograder.checks.message import plain
+
+    report = runner.grade_notebook(data, problem_set, PUBLIC_SEED, Limits(), zygote=zygote)
+    here = corpus.play(data, problem_set)
+    assert report["trouble"] == []
+    assert {key: entry["score"] for key, entry in report["questions"].items()} == dict(sample.scores)
+    for question, result in here.items():
+        entry = report["questions"][question.split(".")[1]]
+        assert entry["misconceptions"] == list(result.misconceptions)
+        assert entry["message"] == plain(result)
+
+
+_RELEASED: dict[str, bytes] = {}
+
+
+def released_once(root: Path, problem_set: str, make: Any) -> bytes:
+    if problem_set not in _RELEASED:
+        _RELEASED[problem_set] = make(root, problem_set)
+    return _RELEASED[problem_set]
