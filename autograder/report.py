@@ -75,13 +75,16 @@ def table(problem_set: str, grades: Sequence[StudentGrade]) -> Table:
     for name, points in questions.items():
         shown.add_column(f"{name.replace('_', ' ')}\n(of {number(points)})", justify="right", overflow="fold")
     shown.add_column(f"score\n(of {number(sum(questions.values()))})", justify="right", style="bold")
+    shown.add_column("pending", justify="right")
     shown.add_column("note", overflow="fold")
     for grade in grades:
         if grade.problem:
-            shown.add_row(grade.student, *["–"] * len(questions), "–", f"not graded: {grade.problem}")
+            shown.add_row(grade.student, *["–"] * (len(questions) + 2), f"not graded: {grade.problem}")
         else:
             scores = [_cell(grade.questions[name].score) for name in questions]
-            shown.add_row(grade.student, *scores, number(grade.score), _note(grade))
+            shown.add_row(
+                grade.student, *scores, number(grade.score), number(grade.pending), "; ".join(grade.remarks)
+            )
     return shown
 
 

@@ -19,7 +19,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from nbformat.notebooknode import NotebookNode
+from nbformat.notebooknode import NotebookNode, from_dict
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Bool, Dict, Unicode
 
@@ -69,7 +69,7 @@ def course_secret(file: Path) -> bytes:
 
 
 def _node(data: dict[str, Any]) -> NotebookNode:
-    return NotebookNode(data)  # type: ignore[no-untyped-call]
+    return from_dict(data)  # type: ignore[no-any-return,no-untyped-call]
 
 
 def _outputs_of(result: Result) -> list[NotebookNode]:

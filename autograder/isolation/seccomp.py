@@ -139,4 +139,5 @@ def install(*, children: bool, signal_only: int | None = None) -> None:
     Raises:
         OSError: the kernel refuses, or the machine is not known.
     """
+    linux.no_new_privileges()  # the kernel asks for it unless one may do everything anyway
     linux.install_filter(program(children=children, signal_only=signal_only))

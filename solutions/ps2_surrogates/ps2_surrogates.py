@@ -22,7 +22,7 @@
 # | **You will be able to** | write a surrogate gradient for SpikingJelly 2.0; build, reset and train a multi-step spiking network; compare settings with a mean and its standard error; tell the sparsity of a surrogate from its height |
 # | **Points** | 20 by checks, 10 for two discussions read by a person |
 # | **Your time** | about 6 hours |
-# | **Computing** | about 20 s on one core with the simulated recordings, about 2 minutes with the real ones |
+# | **Computing** | about 20 s on one core with the simulated recordings, about 100 s with the real ones |
 # | **You need** | the chapter on the LIF neuron; derivatives; PyTorch tensors, `nn.Module` and autograd |
 #
 # Work from top to bottom.
@@ -573,17 +573,19 @@ plt.show()
 # Name one setting that trains badly and say what you would look at to find out why.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "discussion_sweep", "locked": false, "points": 4.0, "schema_version": 3, "solution": true, "task": false}
-# Most settings lie within two standard errors of each other: with two seeds and 200 held-out recordings a difference
-# of a few points of accuracy says little. In particular $S$ with $\alpha = 1$, ATan with $\alpha = 2$ and Sigmoid with
-# $\alpha = 4$ cannot be told apart. What does differ clearly is PiecewiseQuadratic with a large $\alpha$.
+# Many settings lie within two standard errors of each other: with two seeds and 150 held-out recordings a difference of
+# a few points of accuracy says little. P with $\alpha = 0.3$ and $0.5$, S with $\alpha = 2$, ATan with $\alpha = 2$ and
+# Sigmoid with $\alpha = 4$ cannot be told apart. What does differ is that S with $\alpha = 0.5$ and
+# PiecewiseQuadratic with $\alpha = 4$ stay at chance, and that S and PiecewiseQuadratic of half-width 1 learn later: on
+# this short budget their two seeds lie far apart.
 #
 # In $S(x)$ the parameter is the half-width: the slope reaches 0 at $|x| = \alpha$ and its peak is $\pi / (4\alpha)$.
-# With a small $\alpha$ few neurons are within reach of a gradient, with a large one nearly all are, but each passes
-# a small one.
+# At the start most charges are near 0, so $x$ is near $-1$: with $\alpha = 0.5$ nothing is within reach of a gradient,
+# with $\alpha = 1$ about half of it, with $\alpha = 2$ all. The accuracies follow that order. P, ATan and Sigmoid
+# have a slope at $x = -1$ and do not have this problem.
 #
-# PiecewiseQuadratic with $\alpha = 4$ trains badly. The slope is 0 unless the charge is within 1/4 of the threshold.
-# At the start few potentials of the output layer are that near, so almost no gradient arrives. I would look at the
-# share of zero slopes in each layer at the first step, and at the firing rate of the hidden layer.
+# PiecewiseQuadratic with $\alpha = 4$ trains badly: its slope is 0 unless the charge is within 1/4 of the threshold. To find
+# out, I would look at the share of zero slopes in each layer at the first step, and at the firing rate of the hidden layer.
 
 # %% [markdown] tags=["instructor"]
 # **Rubric of discussion 1 (instructor only).**
@@ -664,9 +666,15 @@ check("ps2.sparse_gradient")
 # %% [markdown]
 # ### The experiment
 #
-# First PiecewiseQuadratic as it is, then a triangle of the same width with its peak held at 1.
-# For each, the table gives the share of zero slopes among the hidden neurons before and after training, the share of
-# hidden spikes before training, and the held-out accuracy.
+# Four tables, each with the share of zero slopes among the hidden neurons before and after training, the share of
+# hidden spikes before training, and the held-out accuracy for each seed.
+#
+# - **A** varies $\alpha$ of PiecewiseQuadratic, with PyTorch's initial weights.
+# - **B** does the same with initial weights four times as large, so that the hidden neurons fire from the start.
+# - **C** varies the width as B does, with the peak held at 1.
+# - **D** varies the peak by a factor of 16, with the width held.
+#
+# Write down before you run the cell which of B, C and D you expect to differ from which.
 # `hidden_charge` computes the hidden layer's charge $m(t)$ by itself, in a plain loop.
 
 
@@ -725,10 +733,10 @@ sparse_study(
 # Do you think sparsity is important for a surrogate function? Answer in about 300 words, from your measurements.
 #
 # - Describe where PiecewiseQuadratic's slope is 0, and how $\alpha$ changes it.
-# - Compare the two halves of the experiment: what changes with the width when the peak is held fixed, and what was an
-#   effect of the height?
-# - Some networks may stay at chance. Is that a bad surrogate, or a network in which no neuron is within reach of a
-#   gradient? Which number tells?
+# - Compare B with C, and look at D: what does the width do, and what does the height do by itself?
+#   What does Adam do to a gradient that is multiplied by a constant?
+# - Compare A with B: is a network that stays at chance a matter of a bad surrogate, or of a network in which no neuron
+#   is within reach of a gradient? Which number tells?
 # - Sparse gradients can also save work, because zeros need not be computed.
 #   Say under which conditions you would want them.
 
@@ -736,19 +744,21 @@ sparse_study(
 # PiecewiseQuadratic's slope is 0 on two half-lines, $x < -1/\alpha$ and $x > 1/\alpha$, and nowhere else. A larger
 # $\alpha$ moves their ends towards the threshold and raises the peak, which is $\alpha$.
 #
-# With the peak held at 1, narrowing the triangle raises the share of zero slopes, as it does for PiecewiseQuadratic,
-# and lowers the gradient that arrives at the first layer. Accuracy hardly changes while the triangle still
-# reaches the bulk of the charges, and falls when it does not. Where the two halves of the table differ at the same
-# width the share of zeros is the same at the start, so the difference is one of height.
+# B and C have the same widths and other heights, and nearly the same accuracies; in D the height changes 16-fold and the
+# accuracy does not change by more than it does from seed to seed. So the height by itself hardly matters here: Adam divides
+# each gradient by its own recent size, so a constant factor cancels (with plain gradient descent it would act like a
+# learning rate). What matters is the width: the narrower the triangle, the larger the share of zero slopes, and the lower
+# the accuracy on this budget.
 #
-# A network that stays at chance is dead rather than badly trained when the share of zero slopes is close to 1 in a
-# layer from the start: its weight gradients are then exactly 0 and no number of epochs helps. A wider triangle, or
-# larger initial weights, brings it back, which shows that the surrogate's shape by itself was not the fault.
+# In A the networks with narrow triangles stay at chance. The share of zero slopes was above 95 % before training, the
+# hidden layer hardly fires, and the share is the same after training: no weight has moved. The same
+# surrogates do learn in B, so this was a dead network and not the surrogate's shape alone. The share of zero slopes before
+# training tells, and its not changing confirms it.
 #
-# Sparsity as such is not what makes a surrogate good: what matters is that enough neurons in every layer, near enough to
-# threshold for a small change of weight to change a spike, pass a gradient. Once training runs, a moderately
-# narrow surrogate costs little accuracy, and zeros can then be skipped, as in sparse spiking gradient descent. I would
-# want sparse gradients for large networks whose layers are active, with the width chosen by the measured share of zeros.
+# Sparsity as such is not what makes a surrogate good: enough neurons near enough to threshold must pass a
+# gradient. Some sparsity costs little, and zeros can then be skipped, as in sparse spiking gradient descent. I would want it
+# for large networks whose layers are active, with the width chosen by the measured share of zeros. These are small
+# networks, two seeds, a short budget and one data set; longer training may narrow the gap.
 
 # %% [markdown] tags=["instructor"]
 # **Rubric of discussion 2 (instructor only).**
@@ -756,12 +766,12 @@ sparse_study(
 # | points | criterion |
 # |---|---|
 # | 1 | two zero half-lines, $|x| > 1/\alpha$; a larger $\alpha$ widens them **and** raises the peak |
-# | 2 | uses the experiment with the peak held fixed to tell sparsity from height, with numbers of the student's own (1 point when only PiecewiseQuadratic itself is discussed) |
-# | 1 | tells a dead network (share of zero slopes near 1 from the start, gradients exactly 0) from a poor surrogate |
+# | 2 | uses C and D to tell sparsity from height, with numbers of the student's own (1 point when only A or B is discussed); 1 of the 2 for saying why the height hardly matters with Adam |
+# | 1 | tells a dead network (share of zero slopes near 1 from the start and unchanged) from a poor surrogate, by A against B |
 # | 1 | names a condition under which sparse gradients pay: saved computation, given layers that are active enough |
-# | 1 | takes a position that follows from the measurements and names a limit of them (small networks, few seeds, one data set) |
+# | 1 | takes a position that follows from the measurements and names a limit of them (small networks, few seeds, short budget, one data set) |
 #
-# Strong: all of these. Middling: describes the table well, but explains a dead network as "too sparse to learn".
+# Strong: all of these. Middling: describes the tables well, but explains a dead network as "too sparse to learn".
 # Weak: repeats that sparse gradients are an advantage, without a measurement.
 
 # %% [markdown]

@@ -88,6 +88,11 @@ def paste_solution(root: Path, notebook: Path) -> None:
     nbformat.write(released, notebook)
 
 
+def menu(page: Page, name: str, entry: str) -> None:
+    page.get_by_role("menuitem", name=name, exact=True).click()
+    page.get_by_role("menuitem", name=re.compile(f"^{entry}")).first.click()
+
+
 def validate(page: Page, address: str, name: str) -> str:
     page.goto(f"{address}/lab/tree/{PS}/{name}")
     button = page.get_by_role("button", name=re.compile("Validate"))
@@ -95,7 +100,7 @@ def validate(page: Page, address: str, name: str) -> str:
     expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']")).to_be_visible()
     button.click()
     dialog = page.locator(".jp-Dialog-content").filter(has_text=re.compile("Validation"))
-    expect(dialog).to_be_visible(timeout=240_000)
+    expect(dialog).to_be_visible(timeout=480_000)
     return dialog.inner_text()
 
 
@@ -107,14 +112,17 @@ def test_solution_runs_and_validates(root: Path, lab: tuple[str, Path], student:
 
     student.goto(f"{address}/lab/tree/{PS}/solved.ipynb")
     expect(student.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']")).to_be_visible()
-    student.get_by_role("menuitem", name="Run", exact=True).click()
-    student.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    last = student.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt").last
-    expect(last).to_have_text(re.compile(r"\[\d+\]"), timeout=240_000)
+    menu(student, "Run", "Run All Cells")
+    indicator = student.locator(".jp-Notebook-ExecutionIndicator")
+    expect(indicator).to_have_attribute("data-status", "busy")
+    expect(indicator).to_have_attribute("data-status", "idle", timeout=480_000)
     student.screenshot(path=shots / "lab-solved.png")
-    assert (
-        student.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count() == 0
-    )
+    menu(student, "File", "Save Notebook")
+    expect(student.locator(".jp-mod-current.jp-mod-dirty")).to_have_count(0)
+    ran = nbformat.read(notebook, as_version=4)
+    code = [cell for cell in ran.cells if cell.cell_type == "code" and cell.source.strip()]
+    assert all(cell.execution_count for cell in code)
+    assert [out.get("evalue") for cell in code for out in cell.outputs if out.output_type == "error"] == []
 
     verdict = validate(student, address, "solved.ipynb")
     student.screenshot(path=shots / "lab-validated.png")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +31,10 @@ pytestmark = pytest.mark.xdist_group("isolation")
 
 
 @pytest.fixture(autouse=True)
-def toy_set(monkeypatch: pytest.MonkeyPatch, zygote: Zygote) -> Iterator[None]:
+def toy_set(monkeypatch: pytest.MonkeyPatch, zygote: Zygote) -> None:
     monkeypatch.setattr(runner, "checks_of", lambda name: toy.CHECKS)
     monkeypatch.setattr(preprocessor, "problem_sets", lambda: ["toy"])
     monkeypatch.setattr(preprocessor, "shared_zygote", lambda folder, unsafe=False: zygote)
-    yield
 
 
 def executed(content: list[dict[str, Any]], folder: Path) -> Any:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from autograder import corpus
+from autograder.checks.core import PUBLIC_SEED
+from autograder.checks.message import plain
 from autograder.course import checkout
 from autograder.isolation import runner
 from autograder.isolation.limits import Limits
 from autograder.isolation.supervisor import Zygote
+from autograder.release import student_notebook
 
 from . import toy
 from .conftest import NORMAL, SHORT
@@ -210,43 +212,26 @@ def test_probes_are_self_contained() -> None:
     assert seen > 0
 
 
-CORPUS_SAMPLES = ("solution", "untouched", "sharpness_for_width")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CORPUS_SAMPLES)
+@pytest.mark.parametrize("name", ["untouched", "sharpness_for_width"])
 def test_corpus_gets_the_same_in_isolation(name: str, zygote: Zygote) -> None:
-    """Sample submissions get exactly the scores, misconceptions and messages that they get in this process."""
-    from autograder.release import student_notebook
-
+    """Sample submissions get their scores and misconceptions, and the words that they get in this process."""
     root, problem_set = checkout(), "ps2_surrogates"
     (sample,) = [sample for sample in corpus.samples(problem_set) if sample.name == name]
-    content = json.loads(
-        corpus.build(root, problem_set, sample, released_once(root, problem_set, student_notebook))
-    )
+    content = json.loads(corpus.build(root, problem_set, sample, student_notebook(root, problem_set)))
     changes = corpus.brief(problem_set)
     for cell in content["cells"]:
         if cell["cell_type"] == "code":
             grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
             cell["source"] = corpus._shortened("".join(cell["source"]), grade_id, changes)
     data = json.dumps(content).encode()
-    from autograder.checks.core import PUBLIC_SEED
-    from autograder.checks.message import plain
-
     report = runner.grade_notebook(data, problem_set, PUBLIC_SEED, Limits(), zygote=zygote)
-    here = corpus.play(data, problem_set)
     assert report["trouble"] == []
     assert {key: entry["score"] for key, entry in report["questions"].items()} == dict(sample.scores)
-    for question, result in here.items():
-        entry = report["questions"][question.split(".")[1]]
-        assert entry["misconceptions"] == list(result.misconceptions)
-        assert entry["message"] == plain(result)
-
-
-_RELEASED: dict[str, bytes] = {}
-
-
-def released_once(root: Path, problem_set: str, make: Any) -> bytes:
-    if problem_set not in _RELEASED:
-        _RELEASED[problem_set] = make(root, problem_set)
-    return _RELEASED[problem_set]
+    found = {
+        key: entry["misconceptions"] for key, entry in report["questions"].items() if entry["misconceptions"]
+    }
+    assert found == dict(sample.misconceptions)
+    if name == "untouched":  # the only one that is quick enough to be graded twice
+        for question, result in corpus.play(data, problem_set).items():
+            assert report["questions"][question.split(".")[1]]["message"] == plain(result)

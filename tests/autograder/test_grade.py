@@ -1,0 +1,240 @@
+"""Grading a folder: what is found, what is refused and how, what is kept; with nbgrader itself at the end."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import zipfile
+
+import pytest
+from typer.testing import CliRunner
+
+from autograder import corpus, grade, report
+from autograder.cli import app
+from autograder.course import CourseError, exercise_of
+from autograder.grade import QuestionGrade, StudentGrade, Submission, collect, sanitise
+
+PS = "ps2_surrogates"
+QUESTIONS = {"sine_derivative", "training"}
+
+
+def notebook(*names, **extra):
+    cells = [
+        {"cell_type": "code", "source": "1", "outputs": [], "metadata": {"nbgrader": {"grade_id": name}}}
+        for name in names
+    ]
+    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells, **extra}).encode()
+
+
+def put(folder, files):
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+FORMS = [
+    {"ada.ipynb": b"A", "bo.ipynb": b"B"},
+    {"ada/notes.txt": b"", "ada/anything.ipynb": b"A", f"bo/{PS}.ipynb": b"B", "bo/draft.ipynb": b"-"},
+    {f"ada/{PS}/{PS}.ipynb": b"A", f"bo/{PS}/{PS}.ipynb": b"B", "bo/.ipynb_checkpoints/x.ipynb": b"-"},
+]
+
+
+@pytest.mark.parametrize("files", FORMS)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_all_forms_of_submission_are_found(tmp_path, files, zipped):
+    place = put(tmp_path / "in", files)
+    if zipped:
+        place = tmp_path / "in.zip"
+        with zipfile.ZipFile(place, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+    assert collect(place, PS) == [Submission("ada", b"A"), Submission("bo", b"B")]
+
+
+def test_what_is_no_submission_is_said(tmp_path):
+    place = put(
+        tmp_path,
+        {
+            "ada.txt": b"",
+            "bo/readme.md": b"",
+            "cy/a.ipynb": b"1",
+            "cy/b.ipynb": b"2",
+            "di.ipynb": b"4",
+            "di/x.ipynb": b"",
+        },
+    )
+    problems = {one.student: one.problem for one in collect(place, PS)}
+    assert problems == {
+        "ada": "ada.txt is not a notebook (its name does not end in .ipynb)",
+        "bo": "no notebook in the student's folder",
+        "cy": f"2 notebooks, none of them the only {PS}.ipynb in the student's folder",
+        "di": "",
+        "di/": "a folder beside a file of 'di'; keep one submission for each student",
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil.ipynb", "/etc/evil.ipynb", "a/../../evil.ipynb", "C:/evil.ipynb", "..\\evil.ipynb"]
+)
+def test_paths_that_leave_the_zip_are_refused(tmp_path, name):
+    place = tmp_path / "in.zip"
+    with zipfile.ZipFile(place, "w") as archive:
+        archive.writestr(name, b"x")
+        archive.writestr("ada.ipynb", b"A")
+    found = {one.student: one for one in collect(place, PS)}
+    assert found.pop("ada").content == b"A"
+    (refused,) = found.values()
+    assert "leads out of the folder" in refused.problem
+
+
+def test_links_are_not_followed(tmp_path):
+    (tmp_path / "secret.ipynb").write_bytes(b"secret")
+    place = tmp_path / "in"
+    place.mkdir()
+    (place / "ada.ipynb").symlink_to(tmp_path / "secret.ipynb")
+    with pytest.raises(CourseError, match="holds no submissions"):
+        collect(place, PS)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x89PNG", "not a notebook: broken JSON"),
+        (b'{"cells": [', "not a notebook: broken JSON"),
+        (b"[" * 100_000, "not a notebook: broken JSON"),
+        (b"[]", "not a notebook of format 4"),
+        (b'{"cells": 3, "nbformat": 4}', "not a notebook of format 4"),
+        (notebook("training", nbformat=3), "not a notebook of format 4"),
+        (b'{"cells": [1], "nbformat": 4}', "a cell has no metadata"),
+        (notebook("of_another_set"), f"none of the questions of {PS} is in it"),
+    ],
+)
+def test_bad_notebooks_are_one_line(content, said):
+    cleaned, remarks = sanitise(Submission("ada", content), PS, QUESTIONS)
+    assert said in cleaned.problem
+    assert "\n" not in cleaned.problem
+    assert remarks == []
+
+
+@pytest.mark.parametrize("name", ["*", "a/b", "..", "a[b]", "", "-x", "a\nb"])
+def test_names_that_could_be_a_pattern_or_a_path_are_refused(name):
+    assert "student's name" in sanitise(Submission(name, notebook("training")), PS, QUESTIONS)[0].problem
+
+
+def test_repeated_and_missing_cells_are_put_right():
+    cleaned, remarks = sanitise(
+        Submission("Ada L. 1", notebook("training", "training", "own")), PS, QUESTIONS
+    )
+    assert cleaned.problem == ""
+    kept = [cell["metadata"].get("nbgrader") for cell in json.loads(cleaned.content)["cells"]]
+    assert kept == [{"grade_id": "training"}, None, {"grade_id": "own"}]
+    assert remarks == [
+        "training is there more than once: the first one counts",
+        "the cell sine_derivative was missing and was put back",
+    ]
+
+
+GRADES = [
+    StudentGrade(
+        "ada", {"a": QuestionGrade(1.5, 2.0, False, "a <b>message</b>"), "b": QuestionGrade(None, 4.0, True)}
+    ),
+    StudentGrade("bo", problem="not a notebook"),
+]
+
+
+def test_reports_hold_every_student(tmp_path):
+    report.write("ps9", GRADES, tmp_path)
+    rows = list(csv.reader((tmp_path / "grades.csv").read_text().splitlines()))
+    assert rows[0] == ["student", "a", "b", "score", "points", "pending", "note"]
+    assert rows[1] == ["ada", "1.5", "pending", "1.5", "6", "4", "4 points pending (read by a person)"]
+    assert rows[2] == ["bo", "", "", "", "6", "0", "not a notebook"]
+    assert report.read("ps9", tmp_path) == GRADES
+    page = (tmp_path / "feedback" / "ada.html").read_text()
+    assert "a &lt;b&gt;message&lt;/b&gt;" in page
+    assert "http" not in page
+    assert "Not graded: not a notebook." in (tmp_path / "feedback" / "bo.html").read_text()
+    report.write("ps9", GRADES[:1], tmp_path)
+    assert not (tmp_path / "feedback" / "bo.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["grade", "ps9", "."], f"snngrade: no problem set is called 'ps9'; there are: {PS}\n"),
+        (["report", "ps9"], f"snngrade: no problem set is called 'ps9'; there are: {PS}\n"),
+        (["samples", "ps9"], f"snngrade: no problem set is called 'ps9'; there are: {PS}\n"),
+        (
+            ["grade", PS, "nowhere"],
+            "snngrade: nowhere does not exist; give a folder or a zip file of submissions\n",
+        ),
+        (["report", PS, "--out", "nowhere"], f"snngrade: nowhere holds no results of {PS}; run: "),
+    ],
+)
+def test_wrong_calls_are_one_line_and_status_2(root, monkeypatch, arguments, said):
+    monkeypatch.chdir(root)
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [[], ["grade"], ["report"], ["samples"]])
+def test_help_answers_everywhere(command):
+    done = CliRunner().invoke(app, [*command, "--help"])
+    assert done.exit_code == 0
+    assert "Usage" in done.output
+
+
+@pytest.mark.slow
+def test_stock_nbgrader_grades_the_samples_and_goes_on_past_bad_ones(root, tmp_path, monkeypatch):
+    """The bundled samples and some bad submissions through ``nbgrader autograde``; a second run does nothing."""
+    monkeypatch.chdir(root)
+    place = tmp_path / "submissions"
+    shutil.copytree(corpus.write_samples(root, PS), place)
+    (place / "zz_image.ipynb").write_bytes(b"\x89PNG")
+    (place / "zz_other.ipynb").write_bytes(notebook("another_set"))
+    twice = json.loads(exercise_of(root, PS).read_bytes())
+    named = {cell["metadata"].get("nbgrader", {}).get("grade_id"): cell for cell in twice["cells"]}
+    twice["cells"].append(named["sine_derivative"])
+    twice["cells"].remove(named["sparse_gradient"])
+    (place / "zz_twice.ipynb").write_text(json.dumps(twice))
+
+    out = tmp_path / "out"
+    arguments = ["grade", PS, str(place), "--out", str(out)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 1, done.output
+    grades = {one.student: one for one in report.read(PS, out)}
+    assert corpus.differences(PS, list(grades.values())) == []
+    assert grades["zz_image"].problem.startswith("not a notebook: broken JSON")
+    assert "none of the questions" in grades["zz_other"].problem
+    assert grades["zz_twice"].remarks == [
+        "sine_derivative is there more than once: the first one counts",
+        "the cell sparse_gradient was missing and was put back",
+    ]
+    assert grades["zz_twice"].score == 0
+    assert set(grades["zz_twice"].questions) == set(grades["solution"].questions)
+    assert grades["solution"].score == 20
+    assert grades["solution"].pending == 10
+    assert "not a notebook" in done.output
+
+    def autograde_nothing(*arguments):
+        assert arguments[2] == []
+        return []
+
+    monkeypatch.setattr(grade, "_run", autograde_nothing)
+    stamps = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    again = CliRunner().invoke(app, arguments)
+    assert again.exit_code == 1, again.output
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == stamps
+
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{out / 'course' / 'gradebook.db'}") as gradebook:
+        cell = gradebook.find_grade("discussion_sweep", PS, PS, "solution")
+        cell.manual_score = 3.5
+        gradebook.db.commit()
+    assert CliRunner().invoke(app, ["report", PS, "--out", str(out)]).exit_code == 0
+    (solution,) = [one for one in report.read(PS, out) if one.student == "solution"]
+    assert (solution.score, solution.pending) == (23.5, 6.0)

@@ -1,0 +1,105 @@
+"""Student notebooks: reproducible, without solutions, and up to date in the repository."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from autograder import release
+from autograder.course import CourseError, checkout, exercise_of, problem_sets, source_of
+
+PS = "ps2_surrogates"
+
+
+@pytest.fixture(scope="module")
+def student(root):
+    return release.student_notebook(root, PS)
+
+
+def test_committed_notebooks_are_not_stale(root, student):
+    assert problem_sets(root) == [PS]
+    assert exercise_of(root, PS).read_bytes() == student, "run: make exercises"
+
+
+def test_notebook_is_the_same_each_time(root, student):
+    assert release.student_notebook(root, PS) == student
+
+
+def test_nothing_of_the_solution_is_left(root, student):
+    text = student.decode()
+    assert "BEGIN SOLUTION" not in text
+    assert "Rubric" not in text
+    cells = json.loads(student)["cells"]
+    solution = {cell.id: cell.source for cell in release.solution_notebook(source_of(root, PS)).cells}
+    answers = [cell for cell in cells if cell["metadata"].get("nbgrader", {}).get("solution")]
+    assert len(answers) == 10
+    for cell in answers:
+        source = "".join(cell["source"])
+        assert source != solution[cell["id"]]
+        assert "raise NotImplementedError" in source or source == "Write your answer here."
+        assert not cell.get("outputs")
+
+
+def test_cells_are_identified_and_locked(student):
+    notebook = json.loads(student)
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(ids)) == len(ids)
+    assert notebook["metadata"] == {"kernelspec": release.KERNEL}
+    for cell in notebook["cells"]:
+        marks = cell["metadata"].get("nbgrader")
+        if marks:
+            assert cell["id"] == marks["grade_id"]
+            assert marks["checksum"]
+            assert marks["locked"] or marks["solution"]
+            assert cell["metadata"].get("editable", True) is not marks["locked"]
+
+
+def test_every_check_has_its_cell_and_its_points(student):
+    from autograder.checks import checks_of
+
+    cells = {cell["id"]: cell for cell in json.loads(student)["cells"]}
+    for check in checks_of(PS):
+        cell = cells[check.id.split(".")[1]]
+        assert "".join(cell["source"]) == f'check("{check.id}")'
+        assert cell["metadata"]["nbgrader"]["points"] == check.points
+    graded = [cell for cell in cells.values() if cell["metadata"].get("nbgrader", {}).get("grade")]
+    assert sum(cell["metadata"]["nbgrader"]["points"] for cell in graded) == 30
+
+
+@pytest.fixture
+def copy(root, tmp_path, monkeypatch):
+    """A checkout with nothing but what a release needs."""
+    shutil.copytree(root / "solutions", tmp_path / "solutions")
+    shutil.copytree(root / "exercises" / PS, tmp_path / "exercises" / PS)
+    shutil.copy(root / "nbgrader_config.py", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_release_writes_only_what_changed(copy, capsys):
+    assert checkout() == copy
+    target = exercise_of(copy, PS)
+    before = target.stat().st_mtime_ns
+    assert release.main([]) == 0
+    assert release.main([]) == 0
+    assert capsys.readouterr().out == f"exercises/{PS}/{PS}.ipynb: up to date\n" * 2
+    assert target.stat().st_mtime_ns == before
+
+    source = source_of(copy, PS)
+    source.write_text(source.read_text().replace("## Hand in", "## Hand it in"))
+    assert release.main(["--check", PS]) == 1
+    assert "is stale; run: make exercises" in capsys.readouterr().out
+    assert release.main([PS]) == 0
+    assert capsys.readouterr().out == f"exercises/{PS}/{PS}.ipynb: written\n"
+    assert b"Hand it in" in target.read_bytes()
+
+
+def test_wrong_calls_are_one_line(copy, capsys, monkeypatch):
+    assert release.main(["ps9"]) == 2
+    assert capsys.readouterr().err == f"release: no problem set is called 'ps9'; there are: {PS}\n"
+    source = source_of(copy, PS)
+    source.write_text(source.read_text().replace('"grade_id": "sweep"', '"grade_id": "training"'))
+    with pytest.raises(CourseError, match="the grade_id 'training' is used twice"):
+        release.solution_notebook(source)

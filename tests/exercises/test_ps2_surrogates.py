@@ -1,0 +1,136 @@
+"""The problem set itself: its solution runs, its samples get exactly what they must, nbgrader's Validate agrees."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from autograder import corpus, release
+from autograder.checks import checks_of
+from autograder.course import exercise_of, source_of
+
+PS = "ps2_surrogates"
+SAMPLES = corpus.samples(PS)
+WRONG = [sample for sample in SAMPLES if sample.cells and sample.misconceptions]
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_sample_gets_exactly_its_scores_and_messages(root, sample):
+    handed_in = corpus.build(root, PS, sample, exercise_of(root, PS).read_bytes())
+    results = corpus.play(handed_in, PS, corpus.brief(PS))
+    assert {name.split(".")[1]: result.score for name, result in results.items()} == sample.scores
+    found = {name.split(".")[1]: list(result.misconceptions) for name, result in results.items()}
+    assert {name: ids for name, ids in found.items() if ids} == sample.misconceptions
+
+
+def test_samples_cover_the_set():
+    full = {check.id.split(".")[1]: check.points for check in checks_of(PS)}
+    scores = {sample.name: sample.scores for sample in SAMPLES}
+    assert scores["solution"] == scores["second_correct"] == full
+    assert set(scores["untouched"].values()) == {0.0}
+    assert len(WRONG) >= 5
+    for question, points in full.items():
+        wrong = [sample.name for sample in WRONG if sample.scores[question] < points]
+        assert len(wrong) >= 2, f"{question} is answered wrongly by {wrong} only"
+    for sample in SAMPLES:
+        assert set(sample.scores) == set(full)
+        assert all(sample.scores[question] < full[question] for question in sample.misconceptions)
+
+
+def test_sample_with_an_unknown_cell_is_refused(root):
+    sample = corpus.Sample("typo", "", {"sine_derivativ": "1"}, {}, {})
+    with pytest.raises(corpus.CourseError, match="there is no answer cell 'sine_derivativ'"):
+        corpus.build(root, PS, sample, exercise_of(root, PS).read_bytes())
+
+
+def test_difference_from_the_expected_score_is_reported():
+    from autograder.grade import QuestionGrade, StudentGrade
+
+    right = {
+        sample.name: StudentGrade(
+            sample.name,
+            {
+                name: QuestionGrade(score, 4.0, False, "", sample.misconceptions.get(name, []))
+                for name, score in sample.scores.items()
+            },
+        )
+        for sample in SAMPLES
+    }
+    assert corpus.differences(PS, list(right.values())) == []
+    right["solution"].questions["training"].score = 3.0
+    right["half_done"].questions["two_layer_snn"].misconceptions = []
+    del right["untouched"]
+    assert corpus.differences(PS, list(right.values())) == [
+        "solution, training: 3.0; expected 4.0",
+        "untouched: not graded",
+        "half_done, two_layer_snn: misconceptions []; expected ['single_step_mode']",
+    ]
+
+
+def environment():
+    variables = {**os.environ, "OMP_NUM_THREADS": "1"}
+    variables.pop("SNNKIT_DATA", None)
+    return variables
+
+
+@pytest.mark.slow
+def test_solution_notebook_runs_without_an_error(root, tmp_path):
+    """nbval-lax runs every cell of the instructor's notebook in a kernel."""
+    notebook = tmp_path / "solution.ipynb"
+    notebook.write_bytes(release.to_bytes(release.solution_notebook(source_of(root, PS))))
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval-lax",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+    ]
+    done = subprocess.run(
+        [*command, str(notebook)],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+    assert "failed" not in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "accepted"), [("solution", True), ("untouched", False)])
+def test_validate_accepts_the_solution_and_not_the_release(root, tmp_path, name, accepted):
+    (sample,) = [sample for sample in SAMPLES if sample.name == name]
+    handed_in = json.loads(corpus.build(root, PS, sample, exercise_of(root, PS).read_bytes()))
+    for cell in handed_in["cells"]:
+        marks = cell["metadata"].get("nbgrader", {})
+        if marks.get("grade_id") in (
+            "lab_run",
+            "sparse_experiment",
+        ):  # given cells that no question depends on
+            cell["source"] = ""
+            del cell["metadata"]["nbgrader"]
+    notebook = tmp_path / f"{name}.ipynb"
+    notebook.write_text(json.dumps(handed_in))
+    config = (root / "nbgrader_config.py").read_text().replace("__file__", repr(str(tmp_path / "x.py")))
+    (tmp_path / "nbgrader_config.py").write_text(config)
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", "validate", notebook.name],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert ("Success! Your notebook passes all the tests." in said) == accepted, said
+    assert ("VALIDATION FAILED ON" in said) != accepted, said
