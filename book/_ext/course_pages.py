@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import pkgutil
 import re
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -95,6 +96,14 @@ def _skip_member(app: Sphinx, what: str, name: str, obj: object, skip: bool, opt
     origin = getattr(obj, "__module__", None)
     elsewhere = what == "module" and origin != here and origin in public_modules()
     return True if elsewhere or type(obj).__name__ == "_tuplegetter" else None
+
+
+def _hide_enum_call(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returns: str | None
+) -> tuple[str, None] | None:
+    """Show an enumeration without the call that looks up its members."""
+    del app, what, name, options, signature, returns
+    return ("", None) if isinstance(obj, type) and issubclass(obj, Enum) else None
 
 
 def _resolve_reexport(
@@ -193,6 +202,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the extension; called by Sphinx."""
     write_api_pages(Path(app.srcdir))
     app.connect("autodoc-process-docstring", _plain_text, priority=400)
+    app.connect("autodoc-process-signature", _hide_enum_call)
     app.connect("missing-reference", _resolve_reexport)
     app.connect("autodoc-skip-member", _skip_member)
     app.add_directive("interactive", InteractiveFigure)

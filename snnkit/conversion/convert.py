@@ -158,8 +158,6 @@ class _Tracer(fx.Tracer):
 def _trace(model: nn.Module) -> fx.Graph:
     try:
         return _Tracer().trace(model)
-    except ConversionError:
-        raise
     except Exception as error:
         raise ConversionError(
             f"{type(model).__name__} cannot be traced: {error}. The forward pass has to run the same operations for "

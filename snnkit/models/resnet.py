@@ -6,6 +6,7 @@ channels filled with zeros); one activation module per place.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     try:
         with np.load(path, allow_pickle=False) as archive:
             found = {name: torch.from_numpy(archive[name]) for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not a readable .npz file of tensors: {error}") from error
     for name, tensor in found.items():
         if name not in expected:

@@ -83,9 +83,10 @@
     host.innerHTML =
       `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Events of a small sensor in a window of time; the text below the controls says what it shows.">` +
       `<path class="axis" d="M1 1H${MAP + 5}V${MAP + 5}H1Z"/>${timeline(events)}<path class="window"/><path class="on"/><path class="off"/></svg>` +
-      `<form>${SLIDERS.map(slider).join("")}<fieldset><button type="button" class="btn btn-outline-primary">Replay</button></fieldset></form>` +
+      `<form>${SLIDERS.map(slider).join("")}<fieldset><button type="button" class="btn">Replay</button></fieldset></form>` +
       `<p class="readout" role="status" aria-live="polite"></p>`;
     const form = host.querySelector("form"), part = (name) => host.querySelector(name), button = part("button");
+    button.style.cssText = "color: var(--pst-color-text-base); background: none; border: 1px solid currentColor";
     part(".window").style.cssText = "stroke: var(--course-orange); stroke-width: 2.5";
     part(".on").style.cssText = "fill: var(--course-blue); stroke: none";
     part(".off").style.cssText = "stroke: var(--course-orange); stroke-width: 2.2";

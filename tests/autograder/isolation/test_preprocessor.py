@@ -136,3 +136,10 @@ def test_the_whole_of_nbgrader(tmp_path: Path) -> None:
         manual = [entry.needs_manual_grade for entry in gradebook.assignment_submissions("toy")]
     assert scores == {student: expected for student, (_, expected) in submissions.items()}
     assert not any(manual)
+    graded = nbformat.read(tmp_path / "course" / "autograded" / "bob" / "toy" / "toy.ipynb", as_version=4)
+    messages = [
+        output.data["text/plain"] for cell in graded.cells for output in cell.get("outputs", [])
+        if "autograder" in output.get("metadata", {})
+    ]  # fmt: skip
+    assert len(messages) == 3
+    assert all("0 of 2 points" in message and "is not defined" in message for message in messages)

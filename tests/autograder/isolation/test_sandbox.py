@@ -36,6 +36,14 @@ def test_probe_prints_a_table(layers: Layers) -> None:
         assert ("  yes " in line) == layers.has(name)
 
 
+def test_command_prints_the_table(layers: Layers, capsys: pytest.CaptureFixture[str]) -> None:
+    from autograder.isolation.__main__ import main
+
+    status = main()
+    assert capsys.readouterr().out.strip() == str(layers)
+    assert status == (0 if layers.files and layers.network and layers.processes else 1)
+
+
 def test_probe_can_be_told_to_leave_layers_out() -> None:
     found = sandbox.probe(without=("net", "seccomp"))
     assert not found.has("net")

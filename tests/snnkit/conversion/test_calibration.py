@@ -13,6 +13,7 @@ from snnkit.conversion import (
     BiasShift,
     Correction,
     FiringRule,
+    Floor,
     InitialPotential,
     Layer,
     Maximum,
@@ -22,6 +23,7 @@ from snnkit.conversion import (
     WeightCalibration,
     calibrate,
     convert,
+    set_rounding,
     set_thresholds,
 )
 from snnkit.conversion.remedies import SignedSpikes
@@ -161,7 +163,8 @@ def test_bias_correction_makes_the_mean_error_of_the_linear_readout_zero() -> No
 def test_potential_correction_is_t_times_the_mean_error_and_overwrites() -> None:
     x = images()
     network = made(residual(), x, InitialPotential())
-    plain = made(residual(), x)  # v(0) = 0
+    plain = made(residual(), x, InitialPotential())
+    set_rounding(plain, Floor())  # the same thresholds, v(0) = 0
     expected = STEPS * layer_errors(plain, x)["act1"].mean(dim=0)
     calibrate(network, x, STEPS, PotentialCorrection(), progress=False)
     first = network.neurons()["act1"].initial

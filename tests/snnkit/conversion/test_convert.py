@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import pickle
 from collections.abc import Callable
 
@@ -16,15 +17,18 @@ from torch.nn import functional as F
 
 from snnkit.conversion import (
     QCFS,
+    BiasCorrection,
     ConversionError,
     Floor,
     InitialPotential,
     Maximum,
     SpikingNetwork,
+    calibrate,
     convert,
     fold_batchnorm,
     set_thresholds,
 )
+from snnkit.models import wide_resnet
 
 
 def seeded(model: nn.Module, seed: int = 0) -> nn.Module:
@@ -102,9 +106,13 @@ def step_by_step(network: SpikingNetwork, x: Tensor, steps: int) -> Tensor:
 @pytest.fixture(scope="module")
 def everything() -> tuple[nn.Module, SpikingNetwork, Tensor]:
     torch.manual_seed(0)
-    model = seeded(Everything())
-    network = convert(model)
+    model = seeded(Everything()).train()
+    for module in model.modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            module.momentum = 1.0
     x = torch.rand(5, 2, 8, 8)
+    model(torch.cat([x, torch.rand(40, 2, 8, 8)]))  # statistics that fit, so that no layer is silent
+    network = convert(model.eval())
     set_thresholds(network, x, Maximum(), InitialPotential(), progress=False)
     assert network(x, 4).std(dim=0).min() > 1e-3  # the images matter
     return model, network, x
@@ -224,7 +232,7 @@ def test_equals_spikingjelly_converter() -> None:
         nn.Flatten(), nn.Linear(24, 3),
     ).eval()  # fmt: skip
     x = torch.rand(6, 1, 8, 8)
-    recipe = ann2snn.RateCodingRecipe([(x, torch.zeros(6))], mode="max")
+    recipe = ann2snn.RateCodingRecipe([(x, torch.zeros(6))], mode="max", half_threshold=True)
     theirs = ann2snn.FXConverter(recipe).convert(copy.deepcopy(model)).eval()
     network = convert(model)
     set_thresholds(
@@ -263,6 +271,40 @@ def test_linear_input_dimensions_and_shape_reads_before_the_neurons() -> None:
     torch.testing.assert_close(network(x, 8, time_chunk=4), step_by_step(network, x, 8))
 
 
+def test_image_currents_that_pass_by_the_first_neurons() -> None:
+    """In a pre-activation network the first convolution is constant and is added to spikes at every step."""
+    torch.manual_seed(0)
+    model = seeded(wide_resnet(10, 1, channels=1))
+    network = convert(model)
+    x = torch.rand(2, 1, 8, 8)
+    set_thresholds(network, x, Maximum(), InitialPotential(), progress=False)
+    for chunk in (1, 3):
+        torch.testing.assert_close(
+            network(x, 6, time_chunk=chunk), step_by_step(network, x, 6), rtol=1e-4, atol=1e-5
+        )
+    assert "groups.0.0.norm1 (affine) + conv" in network.summary()
+    assert "Affine(channels=16)" in nn.Module.__repr__(network.body.get_submodule("groups.0.0.norm1"))
+
+
+def test_in_place_arithmetic_becomes_ordinary_arithmetic() -> None:
+    model = Plain(
+        lambda m, x: operator.iadd(m.last(F.relu(m.first(x)).mul_(2.0).add_(x)), 1.0).sub_(m.offset),
+        first=nn.Linear(3, 3),
+        last=nn.Linear(3, 2),
+    )
+    model.offset = nn.Parameter(torch.tensor([0.5, 0.25]))
+    network = convert(model)
+    x = torch.rand(4, 3)
+    torch.testing.assert_close(network.analog(x), model(x).detach())
+    set_thresholds(network, x, Maximum(), InitialPotential(), progress=False)
+    reports = calibrate(network, x, 16, BiasCorrection(), progress=False)
+    assert "relu" in network.summary()
+    assert "image" in network.summary()  # the image is added behind the neurons
+    assert reports[-1].after == pytest.approx(
+        float((network(x, 16) - network.analog(x)).square().mean()), rel=1e-3
+    )
+
+
 class TwoInputs(nn.Module):
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return F.relu(x) + y
@@ -294,6 +336,14 @@ CASES: dict[str, tuple[nn.Module, str]] = {
         r"'1' cannot be converted: Sigmoid is not linear.*ReLU or QCFS",
     ),
     "gelu": (Plain(lambda m, x: F.gelu(F.relu(x))), r"gelu in Plain.forward cannot be converted"),
+    "in place method, read later": (
+        Plain(lambda m, x: (lambda y: y.add_(1.0) + y)(F.relu(x))),
+        r"add_ in Plain.forward .*in place that is used again later",
+    ),
+    "in place operator, read later": (
+        Plain(lambda m, x: (lambda y: operator.iadd(y, 1.0) + y)(F.relu(x))),
+        r"iadd in Plain.forward .*in place that is used again later",
+    ),
     "method": (Plain(lambda m, x: F.relu(x).sigmoid()), r"sigmoid in Plain.forward"),
     "softmax": (Plain(lambda m, x: F.log_softmax(F.relu(x), 1)), r"leave the softmax out of forward"),
     "product": (

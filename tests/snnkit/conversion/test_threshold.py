@@ -101,8 +101,8 @@ def test_adaptive_thresholds_depend_on_the_rounding_as_published() -> None:
     values = torch.distributions.Exponential(1.0).icdf((torch.arange(200_000) + 0.5) / 200_000).view(-1, 1)
     plain = collect(Adaptive(8, grid=400), [values], Floor())
     centred = collect(Adaptive(8, grid=400), [values], InitialPotential())
-    assert float(plain) == pytest.approx(4.10, abs=0.05)
-    assert float(centred) == pytest.approx(5.04, abs=0.05)
+    assert float(plain) == pytest.approx(4.10, abs=0.1)
+    assert float(centred) == pytest.approx(5.04, abs=0.1)
 
 
 def test_squared_error_does_not_drive_the_threshold_to_zero() -> None:
@@ -138,7 +138,7 @@ def test_batches_do_not_matter(rule: ThresholdRule) -> None:
 
 
 def test_maximum_leaves_no_clipping_on_the_calibration_images() -> None:
-    net, x = network(), torch.rand(10, 1, 4, 4)
+    net, x = network(), torch.randn(10, 1, 4, 4)
     set_thresholds(net, x, Maximum(per_channel=True), progress=False)
     top: list[Tensor] = []
     hook = net.activation("1").register_forward_hook(lambda _m, _i, o: top.append(o.amax(dim=(0, 2, 3))))
