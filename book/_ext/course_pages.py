@@ -99,7 +99,13 @@ def _skip_member(app: Sphinx, what: str, name: str, obj: object, skip: bool, opt
 
 
 def _hide_enum_call(
-    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returns: str | None
+    app: Sphinx,
+    what: str,
+    name: str,
+    obj: object,
+    options: object,
+    signature: str | None,
+    returns: str | None,
 ) -> tuple[str, None] | None:
     """Show an enumeration without the call that looks up its members."""
     del app, what, name, options, signature, returns

@@ -125,7 +125,6 @@ _MAX_POOL_MODULES: tuple[type[nn.Module], ...] = (
 )  # fmt: skip
 _RELU_FUNCTIONS = {F.relu, F.relu_, torch.relu, torch.relu_}
 _IDENTITY_FUNCTIONS = {F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout, torch.dropout}
-_IN_PLACE_FUNCTIONS = {operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul}
 _LINEAR_FUNCTIONS = {
     operator.add, operator.sub, operator.neg, operator.getitem,
     torch.add, torch.sub, torch.neg, torch.cat, torch.concat, torch.stack, torch.flatten, torch.reshape,
@@ -328,10 +327,6 @@ class _Builder:
         function: Any = node.target
         args, kwargs = self.arguments(node)
         signal = self.carries((args, kwargs))
-        if function in _IN_PLACE_FUNCTIONS:
-            if signal:
-                self.check_in_place(node)
-            function = _IN_PLACE_FUNCTIONS[function]
         if not signal:
             self.emit(node, self.graph.call_function(function, args, kwargs), False)
         elif function in _IDENTITY_FUNCTIONS:
@@ -765,6 +760,7 @@ def convert(model: nn.Module) -> SpikingNetwork:
 
     QCFS layers bring their threshold (the trained clip) and v(0) = clip/2; thresholds of ReLU layers are set
     afterwards with :func:`snnkit.conversion.set_thresholds`.
+    Tracing reads ``x += y`` as ``x = x + y``.
 
     Args:
         model: An ``nn.Module`` whose forward takes one tensor [N, ...] and returns logits [N, classes]. ReLU (module,

@@ -130,7 +130,8 @@ def summarise(results):
     answer = {}
     for key in sorted({(row["surrogate"], row["parameter"]) for row in results}):
         runs = torch.tensor(
-            [row["accuracy"] for row in results if (row["surrogate"], row["parameter"]) == key], dtype=torch.double
+            [row["accuracy"] for row in results if (row["surrogate"], row["parameter"]) == key],
+            dtype=torch.double,
         )
         answer[key] = runs.mean(), runs.std() / len(runs) ** 0.5
     return answer
@@ -144,7 +145,9 @@ settings += [("Erf", sharpness, surrogate.Erf(alpha=sharpness)) for sharpness in
 results = []
 for name, parameter, family in settings:
     for seed in SEEDS:
-        results.append(dict(surrogate=name, parameter=parameter, seed=seed, accuracy=accuracy_of(family, seed=seed)))
+        results.append(
+            dict(surrogate=name, parameter=parameter, seed=seed, accuracy=accuracy_of(family, seed=seed))
+        )
 
 
 # %% sparse_gradient_answer

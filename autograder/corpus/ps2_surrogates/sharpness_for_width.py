@@ -44,4 +44,6 @@ def summarise(results):
     runs = {}
     for row in results:
         runs.setdefault((row["surrogate"], row["parameter"]), []).append(row["accuracy"])
-    return {setting: (np.mean(values), np.std(values) / np.sqrt(len(values))) for setting, values in runs.items()}
+    return {
+        setting: (np.mean(values), np.std(values) / np.sqrt(len(values))) for setting, values in runs.items()
+    }

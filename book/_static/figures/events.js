@@ -66,7 +66,7 @@
   function timeline(events) {
     const bins = new Array(BINS).fill(0);
     for (const { t } of events) bins[Math.floor((t / 1000 / LAST) * BINS)] += 1;
-    const most = Math.max(...bins), X = (i) => LEFT + (i / BINS) * (WIDTH - LEFT - 12);
+    const most = Math.max(...bins), X = (i) => LEFT + (i / BINS) * (WIDTH - LEFT - 22);
     const top = (n) => BASE - (n / most) * (BASE - 24);
     const path = bins.map((n, i) => `L${X(i).toFixed(1)} ${top(n).toFixed(1)}H${X(i + 1).toFixed(1)}`).join("");
     let marks = `<path class="trace" d="M${LEFT} ${BASE}${path}V${BASE}"/><path class="axis" d="M${LEFT} ${BASE}H${X(BINS)}"/>`;
@@ -76,7 +76,7 @@
   }
 
   function build(host, id) {
-    const events = recording(), X = (ms) => LEFT + (ms / LAST) * (WIDTH - LEFT - 12);
+    const events = recording(), X = (ms) => LEFT + (ms / LAST) * (WIDTH - LEFT - 22);
     const slider = ([name, label, low, high, step, value, unit]) =>
       `<label for="${id}-${name}"><span>${label} = <b data-value="${name}"></b> ${unit}</span>` +
       `<input type="range" id="${id}-${name}" name="${name}" min="${low}" max="${high}" step="${step}" value="${value}"></label>`;
