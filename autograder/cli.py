@@ -40,10 +40,12 @@ def _folder(problem_set: str, out: Path | None) -> Path:
 def _print(problem_set: str, grades: Sequence[StudentGrade], out: Path) -> None:
     from rich.console import Console
 
-    from autograder.report import table
+    from autograder.report import notes, table
 
     console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(table(problem_set, grades))
+    for line in notes(grades):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
     console.print(f"Results: {out}/results.json, grades.csv and feedback/", soft_wrap=True)
 
 

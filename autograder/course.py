@@ -89,8 +89,8 @@ def configure(config: Any, course: Path, *, cell_timeout: int = CELL_TIMEOUT) ->
     config.ClearSolutions.end_solution_delimeter = "### END SOLUTION"
     config.OverwriteCells.add_missing_cells = True
     config.Execute.timeout = cell_timeout
-    if os.name == "posix":
-        config.KernelManager.transport = "ipc"  # no TCP port, and no warning about it
+    # Errors only: a kernel warns on standard error that it listens on a port of this machine.
+    config.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=40"]
     return config
 
 

@@ -304,8 +304,6 @@ def _prepare_worker() -> None:
     """One thread for each kernel, and the simulated recordings for everyone, so that grades do not depend on the machine."""
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ.pop("SNNKIT_DATA", None)
-    # Kernels write their history and matplotlib its cache; neither says anything about a submission.
-    logging.captureWarnings(True)
 
 
 def _assignment(root: Path, problem_set: str, course: Path) -> bytes:

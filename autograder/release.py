@@ -71,6 +71,8 @@ def solution_notebook(source: Path, *, instructor: bool = True) -> Any:
     twice = [name for name, count in names.items() if count > 1]
     if twice:
         raise CourseError(f"{source}: the grade_id {twice[0]!r} is used twice; each cell needs its own")
+    for cell in notebook.cells:
+        cell.source = cell.source.strip("\n")
     _identify(notebook)
     return notebook
 

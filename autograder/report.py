@@ -76,16 +76,20 @@ def table(problem_set: str, grades: Sequence[StudentGrade]) -> Table:
         shown.add_column(f"{name.replace('_', ' ')}\n(of {number(points)})", justify="right", overflow="fold")
     shown.add_column(f"score\n(of {number(sum(questions.values()))})", justify="right", style="bold")
     shown.add_column("pending", justify="right")
-    shown.add_column("note", overflow="fold")
     for grade in grades:
         if grade.problem:
-            shown.add_row(grade.student, *["–"] * (len(questions) + 2), f"not graded: {grade.problem}")
+            shown.add_row(grade.student, *["–"] * len(questions), "not graded", "–")
         else:
             scores = [_cell(grade.questions[name].score) for name in questions]
-            shown.add_row(
-                grade.student, *scores, number(grade.score), number(grade.pending), "; ".join(grade.remarks)
-            )
+            shown.add_row(grade.student, *scores, number(grade.score), number(grade.pending))
     return shown
+
+
+def notes(grades: Sequence[StudentGrade]) -> list[str]:
+    """One line for each submission that could not be graded, and for each that was put right first."""
+    return [f"{grade.student}: not graded: {grade.problem}" for grade in grades if grade.problem] + [
+        f"{grade.student}: {'; '.join(grade.remarks)}" for grade in grades if grade.remarks
+    ]
 
 
 def _csv(grades: Sequence[StudentGrade]) -> bytes:

@@ -181,7 +181,7 @@ def run(
     """Fill ``output`` row by row; rows that are there, of the same sizes and seed, are kept.
 
     Returns:
-        The rows, in the order of :func:`settings`.
+        The rows, in the order in which they were run.
 
     Raises:
         DataNotFoundError: If the images are not there.

@@ -21,7 +21,9 @@ __all__ = sorted(module.name for module in pkgutil.iter_modules(__path__) if not
 def __getattr__(name: str) -> ModuleType:
     if name in __all__:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; its modules are {', '.join(__all__)}")
+    raise AttributeError(
+        f"module {__name__!r} has no attribute {name!r}; its modules are {', '.join(__all__)}"
+    )
 
 
 def __dir__() -> list[str]:

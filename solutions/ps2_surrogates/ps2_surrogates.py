@@ -29,7 +29,7 @@
 # Write your code where it says `raise NotImplementedError`, run the cell, and then run the check below it.
 # The check says what is right and what is not yet; `check("ps2.sine_derivative", hint=1)` shows a hint, and there
 # are three.
-# Checks draw other numbers when your work is graded, so a green check is a good sign and not the grade itself.
+# Grading may draw other numbers than the checks show you, so a green check is a good sign and not the grade itself.
 # Cells that are given are restored before grading: put your experiments into cells of your own.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
