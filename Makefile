@@ -35,8 +35,8 @@ test: env ## set up and run every test
 lint: env ## style and types only
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-env: $(READY)
-$(READY): tools/make_env.py
+env: $(READY) ## create or update the environment
+$(READY):
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "make: the course needs Python 3.11 or newer and found none on the PATH; install one and run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; fi
 	@$(PYTHON) tools/make_env.py $(VENV)

@@ -21,11 +21,12 @@ REASONS = (  # (words in pip's log, what to tell)
     ),
     ("name resolution", "no network: pip cannot look up the package index; connect and run make again"),
     ("NewConnectionError", "no network: pip cannot reach the package index; connect and run make again"),
+    ("from versions: none", "no network: pip found no package at its index; connect and run make again"),
     ("ProxyError", "the proxy refuses pip; set HTTPS_PROXY (or pip's proxy setting) and run make again"),
     ("SSLError", "the package index's certificate was refused; set PIP_CERT and run make again"),
     (
         "No matching distribution",
-        "a pinned package is not to be had: no network, or an index that lacks it; see the log",
+        "the package index lacks a pinned version; see the log",
     ),
     ("ResolutionImpossible", "the pinned versions do not fit together on this Python; see the log"),
 )
