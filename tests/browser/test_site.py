@@ -19,77 +19,79 @@ PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
 
 
-class Visit:
-    """A page that was opened, with everything it asked for and complained about."""
-
-    def __init__(self, page: Page, theme: str) -> None:
-        self.page, self.requests, self.complaints = page, list[str](), list[str]()
-        page.add_init_script(
-            f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')"
-        )
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda message: self.note(message.type, message.text))
-        page.on("pageerror", lambda error: self.note("error", str(error)))
-
-    def note(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
-            self.complaints.append(f"{kind}: {text}")
-
-    def open(self, name: str) -> Page:
-        self.page.goto((SITE / name).as_uri())
-        self.page.wait_for_load_state("networkidle")
-        self.page.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise : null")
-        return self.page
-
-
 @pytest.fixture
-def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    theme, size = request.param
-    context = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce")
-    yield Visit(context.new_page(), theme)
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport=DESKTOP, color_scheme="light", reduced_motion="reduce")
+    opened = context.new_page()
+    yield opened
     context.close()
 
 
-def each(*looks: tuple[str, dict[str, int]]) -> pytest.MarkDecorator:
-    names = [f"{theme}-{size['width']}" for theme, size in looks]
-    return pytest.mark.parametrize("visit", looks, indirect=True, ids=names)
+def use_theme(page: Page, theme: str) -> None:
+    """What the theme switch of the page does."""
+    page.evaluate("theme => Object.assign(document.documentElement.dataset, {theme, mode: theme})", theme)
+
+
+def violations(page: Page) -> list[str]:
+    found: list[str] = page.evaluate(
+        """tags => axe.run({runOnly: {type: 'tag', values: tags}}).then(result => result.violations.map(
+            v => v.id + ': ' + v.help + ' ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160))))""",
+        WCAG,
+    )
+    return found
 
 
 @pytest.mark.parametrize("name", pages())
-@each(("light", DESKTOP), ("dark", DESKTOP))
-def test_page_is_complete_accessible_and_asks_nobody(name: str, visit: Visit) -> None:
-    page = visit.open(name)
-    outside = [url for url in visit.requests if not url.startswith(("file://", "data:", "blob:"))]
-    assert outside == []
-    assert visit.complaints == []
+def test_page_asks_nobody_and_reads_well_for_everybody(name: str, page: Page) -> None:
+    requests, complaints = list[str](), list[str]()
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.goto((SITE / name).as_uri())
+    page.wait_for_load_state("load")
+    page.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => 0) : 0")
 
+    assert [url for url in requests if not url.startswith(("file://", "data:", "blob:"))] == []
+    assert [text for text in complaints if text.startswith(("error", "warning"))] == []
     typeset = page.locator("mjx-container").count()
     written = page.locator(".math.notranslate").count()
     assert typeset >= written, f"{written - typeset} formulas were not typeset"
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
-    broken = page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
-    assert broken == []
+    broken = "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
+    assert page.evaluate(broken) == []
 
     page.evaluate(AXE)
-    found = page.evaluate(
-        "tags => axe.run({runOnly: {type: 'tag', values: tags}})"
-        ".then(r => r.violations.map(v => v.id + ': ' + v.help + ' ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160))))",
-        WCAG,
-    )
-    assert found == []
-
-
-@pytest.mark.parametrize("name", pages())
-@each(("light", PHONE))
-def test_page_fits_a_phone(name: str, visit: Visit) -> None:
-    page = visit.open(name)
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        assert violations(page) == [], theme
+    page.set_viewport_size(PHONE)
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= PHONE["width"], f"the page is {width} px wide on a screen of {PHONE['width']} px"
 
 
-@each(("dark", DESKTOP))
-def test_dark_theme_is_dark(visit: Visit) -> None:
-    page = visit.open("index.html")
-    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+def test_dark_theme_is_dark(page: Page) -> None:
+    page.goto((SITE / "index.html").as_uri())
+    use_theme(page, "dark")
     background = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert sum(background[:3]) < 3 * 80
+
+
+def test_reader_can_switch_the_theme(page: Page) -> None:
+    page.goto((SITE / "index.html").as_uri())
+    seen = set()
+    for _ in range(3):
+        page.locator("button.theme-switch-button:visible").first.click()
+        seen.add(page.evaluate("document.documentElement.dataset.theme"))
+    assert seen == {"light", "dark"}
+
+
+def test_lif_figure_answers_the_keyboard(page: Page) -> None:
+    page.goto((SITE / "book/foundations/lif.html").as_uri())
+    figure = page.locator("figure:has(input[type=range]), .interactive:has(input[type=range])").first
+    said = figure.locator("[aria-live]").first
+    before = said.inner_text()
+    slider = figure.locator("input[type=range]").first
+    slider.focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowLeft")
+    assert said.inner_text() != before
