@@ -70,14 +70,14 @@ def test_page_asks_nobody_and_reads_well_for_everybody(name: str, page: Page) ->
 
 
 def test_dark_theme_is_dark(page: Page) -> None:
-    page.goto((SITE / "index.html").as_uri())
+    page.goto((SITE / "book/index.html").as_uri())
     use_theme(page, "dark")
     background = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert sum(background[:3]) < 3 * 80
 
 
 def test_reader_can_switch_the_theme(page: Page) -> None:
-    page.goto((SITE / "index.html").as_uri())
+    page.goto((SITE / "book/index.html").as_uri())
     seen = set()
     for _ in range(3):
         page.locator("button.theme-switch-button:visible").first.click()
