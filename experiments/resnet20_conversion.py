@@ -83,7 +83,6 @@ def settings(iterations: int = 200) -> tuple[Setting, ...]:
     def corrected(name: str, *corrections: Correction) -> Setting:
         return Setting(name, "channel", "v0", channel, v0, corrections)
 
-    weights = WeightCalibration(iterations)
     return (
         Setting("maximum", "layer", "floor", lambda t: Maximum(), floor, per_steps=False),
         Setting("maximum", "layer", "v0", lambda t: Maximum(), v0, per_steps=False),
@@ -94,11 +93,8 @@ def settings(iterations: int = 200) -> tuple[Setting, ...]:
         corrected("adaptive + BC", BiasCorrection()),
         corrected("adaptive + PC", PotentialCorrection()),
         corrected("adaptive + BC + PC", BiasCorrection(), PotentialCorrection()),
-        corrected("adaptive + WC", weights),
+        corrected("adaptive + WC", WeightCalibration(iterations)),
         Setting("percentile", "layer", "floor", lambda t: Percentile(99.9), floor, per_steps=False),
-        Setting("adaptive", "channel", "shift", channel, BiasShift),
-        Setting("maximum", "channel", "v0", lambda t: Maximum(per_channel=True), v0, per_steps=False),
-        corrected("adaptive + WC + BC + PC", weights, BiasCorrection(), PotentialCorrection()),
     )
 
 
