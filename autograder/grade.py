@@ -14,6 +14,7 @@ import logging
 import multiprocessing
 import os
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -302,8 +303,12 @@ def _autograde(course: str, problem_set: str, student: str, cell_timeout: int) -
 
 def _prepare_worker() -> None:
     """One thread for each kernel, and the simulated recordings for everyone, so that grades do not depend on the machine."""
+    from sqlalchemy.exc import SAWarning
+
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ.pop("SNNKIT_DATA", None)
+    # nbgrader's own database code makes SQLAlchemy warn about its autoflush at each first submission.
+    warnings.filterwarnings("ignore", message="Object of type <Submitted", category=SAWarning)
 
 
 def _assignment(root: Path, problem_set: str, course: Path) -> bytes:
