@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Page, expect
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PS = "ps2_surrogates"
+expect.set_options(timeout=90_000)
 
 
 def free_port() -> int:
