@@ -3,6 +3,13 @@
 ``corpus/<set>/expected.json`` lists the samples; ``corpus/<set>/<sample>.py`` holds only the cells in which a sample
 differs from the reference solution, each below a line ``# %% <grade_id>``. The solution itself and the untouched
 release are made from the problem set's source, so there is no second copy of either.
+
+An entry of ``expected.json`` has ``about`` (one line), ``scores`` (points of every question), ``misconceptions``
+(the ids, in order, of each question that has any; a question that is not named must have none) and ``messages``
+(for a question: text that its message must contain; for failures that no misconception explains).
+
+``corpus/<set>/brief.json``, where there is one, shortens the given cells of the notebook (see :func:`brief`), so that
+a sample is graded in seconds.
 """
 
 from __future__ import annotations
@@ -32,7 +39,8 @@ class Sample:
         about: one line.
         cells: source of the cells that differ from the solution, by grade_id.
         scores: points for each question.
-        misconceptions: ids, for each question that is not fully right.
+        misconceptions: ids, for each question that has any.
+        messages: text that a question's message must contain.
     """
 
     name: str
@@ -40,6 +48,7 @@ class Sample:
     cells: Mapping[str, str]
     scores: Mapping[str, float]
     misconceptions: Mapping[str, list[str]]
+    messages: Mapping[str, str]
 
 
 def read_cells(path: Path) -> dict[str, str]:
@@ -67,18 +76,35 @@ def samples(problem_set: str) -> list[Sample]:
                 cells=read_cells(patch) if patch.is_file() else {},
                 scores=entry["scores"],
                 misconceptions=entry.get("misconceptions", {}),
+                messages=entry.get("messages", {}),
             )
         )
     return found
 
 
 def brief(problem_set: str) -> dict[str, list[str] | None]:
-    """How to shorten the given cells of a set where only the scores are wanted.
+    """How to shorten the given cells of a set where only the scores are wanted; empty where nothing is long.
 
     A cell, by grade_id, is left out (None), or the first text in it is replaced by the second.
     """
-    shortened: dict[str, list[str] | None] = json.loads((CORPUS / problem_set / "brief.json").read_text())
-    return shortened
+    place = CORPUS / problem_set / "brief.json"
+    changes: dict[str, list[str] | None] = json.loads(place.read_text()) if place.is_file() else {}
+    return changes
+
+
+def shorten(notebook: bytes, problem_set: str) -> bytes:
+    """A notebook of the set, released or handed in, with its given cells shortened; see :func:`brief`.
+
+    Raises:
+        CourseError: a cell no longer holds the text that is to be replaced.
+    """
+    changes = brief(problem_set)
+    content = json.loads(notebook)
+    for cell in content["cells"]:
+        name = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
+        if cell["cell_type"] == "code" and name in changes:
+            cell["source"] = _shortened("".join(cell["source"]), name, changes)
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _shortened(source: str, name: str, changes: Mapping[str, list[str] | None]) -> str:
@@ -186,8 +212,23 @@ def play(
     return results
 
 
+def mismatches(
+    sample: Sample, question: str, score: float | None, misconceptions: Sequence[str], message: str
+) -> list[str]:
+    """What is not as expected in the outcome of one question of a sample; empty when all is."""
+    place, lines = f"{sample.name}, {question}", []
+    if score != sample.scores[question]:
+        lines.append(f"{place}: {'absent' if score is None else score}; expected {sample.scores[question]}")
+    wanted = sample.misconceptions.get(question, [])
+    if list(misconceptions) != wanted:
+        lines.append(f"{place}: misconceptions {list(misconceptions)}; expected {wanted}")
+    if sample.messages.get(question, "") not in message:
+        lines.append(f"{place}: the message does not contain {sample.messages[question]!r}: {message!r}")
+    return lines
+
+
 def differences(problem_set: str, grades: Sequence[StudentGrade]) -> list[str]:
-    """One line for each sample and question whose score or misconceptions are not the expected ones."""
+    """One line for each sample and question whose score, misconceptions or message are not the expected ones."""
     lines = []
     by_name = {grade.student: grade for grade in grades}
     for sample in samples(problem_set):
@@ -195,13 +236,10 @@ def differences(problem_set: str, grades: Sequence[StudentGrade]) -> list[str]:
         if got is None or got.problem:
             lines.append(f"{sample.name}: not graded{f': {got.problem}' if got else ''}")
             continue
-        for question, score in sample.scores.items():
+        for question in sample.scores:
             one = got.questions.get(question)
-            if one is None or one.score != score:
-                lines.append(f"{sample.name}, {question}: {one.score if one else 'absent'}; expected {score}")
-            elif one.misconceptions != sample.misconceptions.get(question, []):
-                wanted = sample.misconceptions.get(question, [])
-                lines.append(
-                    f"{sample.name}, {question}: misconceptions {one.misconceptions}; expected {wanted}"
-                )
+            if one is None:
+                lines += mismatches(sample, question, None, [], "")
+            else:
+                lines += mismatches(sample, question, one.score, one.misconceptions, one.message)
     return lines
