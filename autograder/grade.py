@@ -53,28 +53,65 @@ class Submission:
 
 @dataclass
 class QuestionGrade:
-    """One graded cell: ``score`` is None while a person has yet to read it; ``message`` is what the check said."""
+    """One graded cell.
+
+    Args:
+        score: None while a person has yet to read it.
+        points: what can be had.
+        manual: whether a person gives the points.
+        message: what the check said.
+        misconceptions: ids of the misconceptions that explain what is wrong.
+        hint: the first hint, where points were lost.
+        failed: why each group of cases that failed did so: a failure's kind, by the group's id.
+        seconds: wall time of the question.
+    """
 
     score: float | None
     points: float
     manual: bool
     message: str = ""
     misconceptions: list[str] = field(default_factory=list)
+    hint: str = ""
+    failed: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 @dataclass
 class StudentGrade:
-    """One submission's grades by question, or why it could not be graded, and remarks on what was put right."""
+    """One submission's grades by question, or why it could not be graded.
+
+    Args:
+        student: the student's identifier.
+        questions: by grade_id, in the notebook's order.
+        problem: why it could not be graded; empty when it was.
+        remarks: what was put right before grading.
+        seed: of the student's inputs; 0 under stock nbgrader, where the inputs are the public ones.
+        seconds: wall time of the whole submission.
+        restarts: how often the process that ran it had to be replaced.
+        peak_mb: most memory that it held.
+        trouble: cells that were stopped or ended the process: ``cell``, ``status`` and ``reason`` of each.
+        late_s: seconds handed in after the due time.
+        penalty: points taken off for that.
+        group: of the group submission that it is, otherwise empty.
+    """
 
     student: str
     questions: dict[str, QuestionGrade] = field(default_factory=dict)
     problem: str = ""
     remarks: list[str] = field(default_factory=list)
+    seed: int = 0
+    seconds: float = 0.0
+    restarts: int = 0
+    peak_mb: float = 0.0
+    trouble: list[dict[str, str]] = field(default_factory=list)
+    late_s: float = 0.0
+    penalty: float = 0.0
+    group: str = ""
 
     @property
     def score(self) -> float:
-        """Points so far."""
-        return sum(grade.score or 0.0 for grade in self.questions.values())
+        """Points so far, less the penalty."""
+        return max(0.0, sum(grade.score or 0.0 for grade in self.questions.values()) - self.penalty)
 
     @property
     def pending(self) -> float:
@@ -85,7 +122,7 @@ class StudentGrade:
     def from_json(cls, entry: dict[str, Any]) -> StudentGrade:
         """The inverse of ``dataclasses.asdict``."""
         questions = {name: QuestionGrade(**grade) for name, grade in entry["questions"].items()}
-        return cls(entry["student"], questions, entry["problem"], entry["remarks"])
+        return cls(**{**entry, "questions": questions})
 
 
 # ------------------------------------------------------------------------------------- finding submissions
