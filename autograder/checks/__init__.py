@@ -94,13 +94,16 @@ def _display(result: Result) -> None:
     )
 
 
-def check(question: str, *, hint: int = 0, namespace: Mapping[str, Any] | None = None) -> float:
+def check(
+    question: str, *, hint: int = 0, namespace: Mapping[str, Any] | None = None, seed: int = PUBLIC_SEED
+) -> float:
     """Check the answer to a question: shows what is right and what is not yet, and gives the score.
 
     Args:
         question: the question's id, such as ``"ps2.sine_surrogate"``.
         hint: 0 for none, 1 to 3 for that many hints.
         namespace: where the answer is; by default the notebook (or module) that calls.
+        seed: draws the inputs; grading uses one that is not known beforehand.
 
     Returns:
         The score, a plain float. As the last expression of a graded cell, nbgrader reads it as the points.
@@ -114,6 +117,6 @@ def check(question: str, *, hint: int = 0, namespace: Mapping[str, Any] | None =
     if namespace is None:
         caller = sys._getframe(1)
         namespace = {**caller.f_globals, **caller.f_locals}
-    result = grade(question, namespace, hint=hint)
+    result = grade(question, namespace, seed=seed, hint=hint)
     _display(result)
     return result.score
