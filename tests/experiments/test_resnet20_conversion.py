@@ -14,7 +14,6 @@ from experiments import provenance
 from experiments import resnet20_conversion as experiment
 from snnkit.conversion import Maximum, convert, set_thresholds
 
-needs_data = pytest.mark.skipif(not os.environ.get("SNNKIT_DATA"), reason="SNNKIT_DATA is not set")
 KEYS = {"method", "granularity", "rounding", "steps", "accuracy", "images", "seed"}
 
 
@@ -60,7 +59,6 @@ def test_counts_of_all_steps_come_from_one_run() -> None:
 
 
 @pytest.mark.data
-@needs_data
 def test_quick_run_resumes_and_refuses_other_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

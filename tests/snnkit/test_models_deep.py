@@ -18,7 +18,6 @@ from snnkit.models import load_weights, normalise, resnet20, wide_resnet
 from snnkit.models.resnet import OptionA
 
 DATA = os.environ.get("SNNKIT_DATA")
-needs_data = pytest.mark.skipif(not DATA, reason="SNNKIT_DATA is not set")
 
 
 def saved(model: nn.Module, path: Path, **changes: np.ndarray | None) -> Path:
@@ -138,7 +137,6 @@ def test_normalise() -> None:
 
 
 @pytest.mark.data
-@needs_data
 def test_trained_resnet20_accuracy() -> None:
     assert DATA is not None
     model = resnet20(Path(DATA) / "weights" / "resnet20_cifar10_relu.npz")
