@@ -75,7 +75,7 @@ class ClampThenFloor:
 class _Staircase(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, clip: Tensor, levels: int, phi: float, region: Region) -> Tensor:
-        h = torch.floor(z * levels / clip + phi).clamp_(0, levels).mul_(clip / levels)
+        h = torch.mul(z, levels).div_(clip).add_(phi).floor_().clamp_(0, levels).mul_(clip / levels)
         ctx.save_for_backward(z, clip, h)
         ctx.levels, ctx.region = levels, region
         return h
@@ -85,11 +85,11 @@ class _Staircase(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         z, clip, h = ctx.saved_tensors
         inside = ctx.region(z, clip, ctx.levels)
-        grad_z = grad * inside if ctx.needs_input_grad[0] else None
+        grad_z = grad * inside
         grad_clip = None
-        if ctx.needs_input_grad[1]:
-            slope = torch.where(inside, (h - z) / clip, (z > 0).to(z.dtype))
-            grad_clip = (grad * slope).sum().reshape(clip.shape)
+        if ctx.needs_input_grad[1]:  # (h - z)/clip inside, 1 above
+            above = inside.logical_not_().logical_and_(z > 0)
+            grad_clip = (h - z).mul_(grad_z).sum() / clip + (grad * above).sum().reshape(clip.shape)
         return grad_z, grad_clip, None, None, None
 
 
