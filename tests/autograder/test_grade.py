@@ -153,7 +153,7 @@ def test_reports_hold_every_student(tmp_path):
     assert report.read("ps9", tmp_path) == GRADES
     page = (tmp_path / "feedback" / "ada.html").read_text()
     assert "a &lt;b&gt;message&lt;/b&gt;" in page
-    assert "http" not in page
+    assert "://" not in page
     assert "Not graded: not a notebook." in (tmp_path / "feedback" / "bo.html").read_text()
     report.write("ps9", GRADES[:1], tmp_path)
     assert not (tmp_path / "feedback" / "bo.html").exists()
