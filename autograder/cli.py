@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autograder.course import CELL_TIMEOUT, CourseError, checkout, source_of
+from autograder.report.cli import export_command
 
 if TYPE_CHECKING:
     from autograder.grade import StudentGrade
@@ -149,6 +150,9 @@ def samples_command(problem_set: ProblemSet, out: Out = None, cell_timeout: Time
     if wrong:
         raise typer.Exit(1)
     typer.echo(f"All {len(grades)} samples got exactly the scores they must get.")
+
+
+app.command("export")(export_command)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,13 @@ ROOT = Path(__file__).resolve().parent.parent
 #: A change here means that every page is executed again.
 CODE = ("snnkit/**/*.py", "experiments/results/**/*.json", "constraints.txt", "book/_ext/*.py")
 #: A change here means that the pages that changed are read again.
-PAGES = ("book/**/*", "exercises/*/*.ipynb")
+PAGES = (
+    "book/**/*",
+    "exercises/*/*.ipynb",
+    "solutions/*/*.py",
+    "autograder/checks/*.py",
+    "autograder/corpus/*/expected.json",
+)
 #: A change here means that every page is read again, because the navigation is on every page.
 LAYOUT = ("_config.yml", "_toc.yml")
 DERIVED = "book/reference/api/"

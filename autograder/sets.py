@@ -1,0 +1,118 @@
+"""The problem sets at a glance, read from their sources, checks and sample submissions, so that no table goes stale."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder.course import CourseError, problem_sets, source_of
+
+_MARKED = re.compile(r"^# %%.*?nbgrader=(\{.*\})\s*$", re.MULTILINE)
+_ENTRY = re.compile(r"^# \| \*\*(.+?)\*\* \| (.+?) \|$", re.MULTILINE)
+_OBJECTIVE = re.compile(r"\b([A-Z]{3,4})-(\d+)(?: to (?:\1-)?(\d+))?\b")
+
+
+@dataclass(frozen=True)
+class SetRow:
+    """One problem set.
+
+    Args:
+        name: of its folder.
+        title: its first heading.
+        checked, read: questions with a check, and answers that a person reads.
+        checked_points, read_points: their points.
+        objectives: of the book, in the order in which its first cells name them, ranges written out.
+        time: of a student, as its head says.
+        computing: as its head says.
+        misconceptions: wrong hypotheses that its checks name.
+        samples: sample submissions whose scores and messages are known, wrong ones among them.
+        wrong: those that must lose points.
+    """
+
+    name: str
+    title: str
+    checked: int
+    read: int
+    checked_points: float
+    read_points: float
+    objectives: tuple[str, ...]
+    time: str
+    computing: str
+    misconceptions: int
+    samples: int
+    wrong: int
+
+    @property
+    def objectives_text(self) -> str:
+        """The objectives in short: ``LIF-1 to 3, ENC-2``."""
+        numbers: dict[str, list[int]] = {}
+        for objective in self.objectives:
+            chapter, _, number = objective.partition("-")
+            numbers.setdefault(chapter, []).append(int(number))
+        parts = []
+        for chapter, found in numbers.items():
+            left = sorted(found)
+            while left:
+                run = next(
+                    at for at in range(1, len(left) + 1) if left[at:] == [] or left[at] != left[0] + at
+                )
+                end = f" to {left[run - 1]}" if run > 2 else f", {chapter}-{left[1]}" if run == 2 else ""
+                parts.append(f"{chapter}-{left[0]}{end}")
+                left = left[run:]
+        return ", ".join(parts)
+
+
+def _objectives(text: str) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for match in _OBJECTIVE.finditer(text):
+        first, last = int(match[2]), int(match[3] or match[2])
+        found.update(dict.fromkeys(f"{match[1]}-{number}" for number in range(first, last + 1)))
+    return tuple(found)
+
+
+def _row(root: Path, name: str) -> SetRow:
+    from autograder.checks import checks_of
+    from autograder.checks import problem_sets as checked_sets
+
+    text = source_of(root, name).read_text(encoding="utf-8")
+    head = text.split("nbgrader=", 1)[0]
+    entries = dict(_ENTRY.findall(head))
+    title = re.search(r"^# # (.+)$", text, re.MULTILINE)
+    if title is None:
+        raise CourseError(f"{name}: its source has no first heading")
+    graded = [cell for cell in map(json.loads, _MARKED.findall(text)) if cell.get("grade")]
+    read = [float(cell["points"]) for cell in graded if cell.get("solution")]
+    checked = [float(cell["points"]) for cell in graded if not cell.get("solution")]
+    corpus = root / "autograder" / "corpus" / name / "expected.json"
+    samples = json.loads(corpus.read_text(encoding="utf-8")) if corpus.is_file() else {}
+    checks = checks_of(name) if name in checked_sets() else ()
+    return SetRow(
+        name=name,
+        title=title[1],
+        checked=len(checked),
+        read=len(read),
+        checked_points=sum(checked),
+        read_points=sum(read),
+        objectives=_objectives(head),
+        time=entries.get("Your time", ""),
+        computing=entries.get("Computing", ""),
+        misconceptions=sum(len(check.misconceptions) for check in checks),
+        samples=len(samples),
+        wrong=sum(sum(entry["scores"].values()) < sum(checked) for entry in samples.values()),
+    )
+
+
+def table_of_sets(root: Path) -> list[SetRow]:
+    """Every problem set of a checkout, by name."""
+    return [_row(root, name) for name in problem_sets(root)]
+
+
+def sources_of_table(root: Path) -> list[Path]:
+    """The files that :func:`table_of_sets` reads: when one changes, so may the table."""
+    names = problem_sets(root)
+    files = [source_of(root, name) for name in names]
+    files += [root / "autograder" / "checks" / f"{name}.py" for name in names]
+    files += [root / "autograder" / "corpus" / name / "expected.json" for name in names]
+    return [file for file in files if file.is_file()]
