@@ -49,8 +49,9 @@ serve: site ## serve the website on loopback (PORT=8000)
 	@echo "http://127.0.0.1:$(PORT)/  (Ctrl-C ends it)"
 	@$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory $(dir $(SITE))
 
-exercises: env ## generate the student notebooks from solutions/
+exercises: env ## generate the student notebooks and the project's files from solutions/
 	@$(PY) -m autograder.release
+	@$(PY) tools/project.py
 
 lab: exercises ## open JupyterLab on the exercises
 	@$(BIN)/jupyter lab --notebook-dir exercises
