@@ -33,6 +33,7 @@ Judge = Callable[[Arrays, Data], str | None]
 
 PUBLIC_SEED = 20231214
 LARGEST_ARRAY = 10_000_000
+LONGEST_PRINT = 100_000
 
 
 @dataclass(frozen=True)
@@ -268,13 +269,21 @@ def _line_of(error: BaseException) -> str:
     return f", in the line `{own[-1].line.strip()}`" if own and own[-1].line else ""
 
 
+class _Printed(io.StringIO):
+    """The beginning of what was printed; the rest is dropped."""
+
+    def write(self, text: str) -> int:
+        super().write(text[: max(LONGEST_PRINT - self.tell(), 0)])
+        return len(text)
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[io.StringIO]:
     """Keep warnings, logs, prints and the file descriptor of standard error away from the notebook.
 
     A grade cell that writes to standard error loses its points, whoever wrote. Yields what was printed.
     """
-    printed = io.StringIO()
+    printed = _Printed()
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     saved = None

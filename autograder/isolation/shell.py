@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -26,31 +26,44 @@ __all__ = ["Output", "Shell", "TimeLimit", "alarm", "plain_text"]
 KEPT = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg", "image/svg+xml")
 
 
+SPARE_BYTES = 8 << 20
+
+
 class TimeLimit(BaseException):
     """The time of this cell or question is over. Not an Exception, so that a plain handler does not catch it."""
 
 
 class Timer:
-    """Whether the alarm went off."""
+    """Whether the alarm went off, and whether it may interrupt what runs (otherwise it is only noted)."""
 
     fired = False
+    armed = False
 
 
 @contextmanager
 def alarm(seconds: float) -> Iterator[Timer]:
-    """Raise :class:`TimeLimit` in this thread after some seconds; code that swallows it is killed from outside."""
-    timer = Timer()
+    """Raise :class:`TimeLimit` in this thread after some seconds; code that swallows it is killed from outside.
+
+    It is raised at most once, and only while the timer is armed; so outside the ``with`` statement it cannot be met.
+    Some memory is kept back for what follows, should the code have used up all there is.
+    """
+    timer, spare = Timer(), bytearray(SPARE_BYTES)
 
     def ring(*_: object) -> None:
         timer.fired = True
-        raise TimeLimit(f"stopped after {seconds:g} s")
+        if timer.armed:
+            timer.armed = False
+            raise TimeLimit(f"stopped after {seconds:g} s")
 
     signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
+        timer.armed = True
         yield timer
     finally:
+        timer.armed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
+        del spare
 
 
 def plain_text(value: Any) -> str:
@@ -189,6 +202,11 @@ class Shell(InteractiveShell):
     def capture(self) -> None:
         """Send everything printed from now on into :attr:`output`."""
         sys.stdout, sys.stderr = _Stream(self, "stdout"), _Stream(self, "stderr")
+
+    @contextmanager
+    def _tee(self, channel: Literal["stdout", "stderr"]) -> Iterator[None]:
+        """IPython would keep everything that is printed for its history, without a limit."""
+        yield
 
     def enable_gui(self, gui: Any = None) -> None:
         """There is no window system; inline figures need nothing."""

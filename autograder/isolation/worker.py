@@ -115,9 +115,13 @@ class Worker:
                     seen = self.observer.observe(
                         question, group, SimpleNamespace(data=case["data"]), self.shell.user_ns
                     )
+                    timer.armed = False  # a reply is sent as a whole
                     if timer.fired:
                         break
                     self.link.send({"id": request["id"], "op": "case", "index": index, **_outcome(seen)})
+                    timer.armed = True
+                    if timer.fired:
+                        break
         except BaseException as error:
             printed = f"{type(error).__name__}: {plain_text(error)}\n"
         text.seek(0)
