@@ -17,7 +17,7 @@ SITE := build/site/index.html
 course test grade bench: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab site serve exercises grade corpus bench experiments-check lint env clean
+.PHONY: help course test lab site pdf serve exercises grade corpus bench experiments-check lint env clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ $(READY):
 
 site: env ## build the website (strictly) into build/site
 	@$(PY) tools/build_book.py
+
+pdf: site ## print the whole book into one PDF (needs Chromium), linked on the landing page
+	@$(PY) tools/make_pdf.py
 
 serve: site ## serve the website on loopback (PORT=8000)
 	@echo "http://127.0.0.1:$(PORT)/  (Ctrl-C ends it)"

@@ -1,0 +1,146 @@
+"""Print the whole book into one file: ``python tools/make_pdf.py`` (``make pdf``), after the site was built.
+
+Every page of the contents is printed by Chromium as a reader would print it, and the parts are joined with an outline.
+The file lies in the site, and the landing page then links to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import yaml
+from playwright.sync_api import Error, Page, sync_playwright
+from pypdf import PdfWriter
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "build" / "site"
+NAME = "spiking-neural-networks.pdf"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+LINK = re.compile(r'<p id="book-pdf"[^>]*>.*?</p>', flags=re.S)
+FOOTER = (
+    '<div style="font:8px sans-serif;width:100%;text-align:center;color:#555">'
+    '<span class="title"></span> · <span class="pageNumber"></span></div>'
+)
+
+
+def chromium() -> str | None:
+    """Path of a Chromium to drive, or None."""
+    named = os.environ.get("CHROMIUM")
+    return named or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+
+
+def contents(root: Path = ROOT) -> list[str]:
+    """Every page of the site in the order of the table of contents, by its path within the site."""
+
+    def files(node: object) -> Iterator[str]:
+        if isinstance(node, list):
+            for item in node:
+                yield from files(item)
+        elif isinstance(node, dict):
+            yield from (node[key] for key in ("root", "file") if key in node)
+            if "glob" in node:
+                yield from sorted(str(path.relative_to(root)) for path in root.glob(node["glob"]))
+            for value in node.values():
+                yield from files(value)
+
+    names = files(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
+    return [str(Path(name).with_suffix("")) + ".html" for name in dict.fromkeys(names)]
+
+
+def _print(page: Page, place: Path) -> tuple[str, bytes]:
+    """Title and PDF of one page, its collapsed solutions open."""
+    page.goto(place.as_uri())
+    page.wait_for_load_state("load")
+    page.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => 0) : 0")
+    page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
+    title = page.locator("h1").first.inner_text().strip().rstrip("#").strip()
+    margin = {"top": "16mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
+    printed = page.pdf(
+        format="A4",
+        margin=margin,
+        display_header_footer=True,
+        header_template="<span></span>",
+        footer_template=FOOTER,
+    )
+    return title, printed
+
+
+def make(site: Path, names: Sequence[str], out: Path, browser: str) -> int:
+    """Print pages of a site into one PDF, replaced as a whole.
+
+    Args:
+        site: folder of the built site.
+        names: pages, as paths in it, in order.
+        out: the file to write.
+        browser: path of a Chromium.
+
+    Returns:
+        The number of printed pages.
+
+    Raises:
+        FileNotFoundError: a page is not in the site.
+    """
+    absent = [name for name in names if not (site / name).is_file()]
+    if absent:
+        raise FileNotFoundError(f"{absent[0]} is not in {site}; build the site first: make site")
+    book = PdfWriter()
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=browser, args=FLAGS)
+        page = running.new_context(color_scheme="light", reduced_motion="reduce").new_page()
+        for name in tqdm(names, desc="printing", unit="page"):
+            title, printed = _print(page, site / name)
+            first = len(book.pages)
+            book.append(io.BytesIO(printed), import_outline=False)
+            book.add_outline_item(title, first)
+        running.close()
+    book.add_metadata({"/Title": "Spiking neural networks", "/Author": "The snnkit course authors"})
+    book.compress_identical_objects()
+    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    with draft.open("wb") as stream:
+        book.write(stream)
+    os.replace(draft, out)
+    return len(book.pages)
+
+
+def link(site: Path, name: str, pages: int) -> None:
+    """Show the link to the PDF on the landing page, where its place is kept."""
+    landing = site / "book" / "index.html"
+    size = (site / name).stat().st_size / 1e6
+    text = f'<p id="book-pdf"><a href="../{name}">The whole book as one PDF</a> ({pages} pages, {size:.1f} MB)</p>'
+    changed, places = LINK.subn(lambda _: text, landing.read_text(encoding="utf-8"))
+    if places != 1:
+        raise ValueError(f"{landing} has {places} places for the link to the PDF; expected 1")
+    landing.write_text(changed, encoding="utf-8")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the book; 2 when there is no Chromium or no site."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--site", type=Path, default=SITE, help="folder of the built site")
+    options = parser.parse_args(arguments)
+    browser = chromium()
+    if browser is None:
+        print("make pdf: Chromium was not found; install it or set CHROMIUM to its path", file=sys.stderr)
+        return 2
+    try:
+        pages = make(options.site, contents(), options.site / NAME, browser)
+        link(options.site, NAME, pages)
+    except (OSError, ValueError, Error) as error:
+        print(f"make pdf: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 2
+    print(f"The book was printed: {options.site / NAME} ({pages} pages)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
