@@ -1,4 +1,4 @@
-"""Sphinx extension of the book: the pages of the API reference, and links in docstrings.
+"""Sphinx extension of the book: the pages of the API reference, links in docstrings, and provenance lines.
 
 One page for each public module of ``snnkit`` is written to ``book/reference/api/`` before Sphinx looks for
 its sources, so that a new module cannot be forgotten.  The pages are derived and not kept in the repository.
@@ -7,6 +7,7 @@ its sources, so that a new module cannot be forgotten.  The pages are derived an
 from __future__ import annotations
 
 import ast
+import json
 import pkgutil
 import re
 from enum import Enum
@@ -198,6 +199,34 @@ class ApiOverview(SphinxDirective):
         return list(holder.children)
 
 
+class Provenance(SphinxDirective):
+    """A line under a result of ``experiments/results/NAME.json``: what has to be known to repeat it."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the line."""
+        source = Path(self.env.srcdir) / "experiments" / "results" / f"{self.arguments[0]}.json"
+        if not source.is_file():
+            raise self.error(f"there is no result file {source.name}; run the experiment first")
+        self.env.note_dependency(str(source))
+        holder = nodes.container(classes=["provenance"])
+        text = provenance_line(json.loads(source.read_text(encoding="utf-8"))["provenance"])
+        self.state.nested_parse(StringList([text], self.get_source_info()[0]), self.content_offset, holder)
+        return list(holder.children)
+
+
+def provenance_line(record: dict[str, Any]) -> str:
+    """Command, date, seed, time, hardware, versions and data of a result, as one line of Markdown."""
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    data = ", ".join(f"`{name}` {digest[:12]}" for name, digest in record["data_sha256"].items())
+    return (
+        f"*Source: `{record['command']}`, finished {record['finished']}; seed {record['seed']}; "
+        f"{record['wall_time_s'] / 60:.0f} minutes on {record['hardware']}; {versions}. "
+        f"Data (beginning of the SHA-256): {data or 'none'}.*"
+    )
+
+
 def summary(module: str) -> str:
     """First sentence of a module's docstring, read from its source."""
     text = ast.get_docstring(ast.parse(source_of(module).read_text(encoding="utf-8"))) or ""
@@ -213,4 +242,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-skip-member", _skip_member)
     app.add_directive("interactive", InteractiveFigure)
     app.add_directive("api-overview", ApiOverview)
+    app.add_directive("provenance", Provenance)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
