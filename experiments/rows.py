@@ -1,0 +1,81 @@
+"""Fill a result file row by row, so that a run that was stopped goes on where it was.
+
+A :class:`Job` is what identifies a row and the work that measures it.  The file is replaced as a whole after every
+job; jobs whose row is there already are not run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from experiments.provenance import Clock, provenance, read, write
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row: ``key`` says which, ``work`` measures it and gives the other columns."""
+
+    key: Mapping[str, Any]
+    work: Callable[[], Mapping[str, Any]]
+
+
+def fill(
+    output: Path,
+    jobs: Sequence[Job],
+    *,
+    seed: int,
+    data: Mapping[str, Path],
+    settings: Mapping[str, Any],
+    progress: bool = True,
+) -> list[dict[str, Any]]:
+    """Run the jobs whose rows ``output`` lacks.
+
+    Args:
+        output: The result file; made if it is not there.
+        jobs: In the order in which they are to be run.
+        seed: Of the whole experiment.
+        data: Files that are read, for the provenance.
+        settings: Whatever else decides the numbers; must be ready for JSON.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The rows of the jobs, in their order.
+
+    Raises:
+        ValueError: If ``output`` was made with another seed or other settings, or two jobs have one key.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    spent = 0.0
+    if output.is_file():
+        earlier = read(output)
+        before = earlier["provenance"]["settings"]
+        differs = {k: (before.get(k), v) for k, v in settings.items() if before.get(k) != v}
+        if differs or earlier["provenance"]["seed"] != seed:
+            raise ValueError(f"{output.name} was made with other settings {differs}; choose another --output")
+        names = list(jobs[0].key)
+        rows = {_name({k: row[k] for k in names}): row for row in earlier["rows"]}
+        spent = earlier["provenance"]["wall_time_s"]
+    wanted = [_name(job.key) for job in jobs]
+    if len(set(wanted)) != len(wanted):
+        raise ValueError("two jobs have the same key; a key must name one row")
+    clock = Clock(spent)
+    done = sum(name in rows for name in wanted)
+    with tqdm(total=len(jobs), initial=done, unit="row", disable=not progress) as bar:
+        for job, name in zip(jobs, wanted, strict=True):
+            if name in rows:
+                continue
+            bar.set_description(", ".join(str(value) for value in job.key.values()))
+            rows[name] = {**job.key, **job.work()}
+            kept = [rows[other] for other in wanted if other in rows]
+            write(output, kept, provenance(seed=seed, data=data, clock=clock, **settings))
+            bar.update()
+    return [rows[name] for name in wanted]
+
+
+def _name(key: Mapping[str, Any]) -> str:
+    return repr(sorted(key.items()))
