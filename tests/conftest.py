@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.support import ROOT, chromium
 
@@ -67,3 +68,31 @@ def root() -> Path:
 def data_root() -> Path:
     """Folder of the real data sets (only in tests marked ``data``)."""
     return Path(os.environ["SNNKIT_DATA"])
+
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, driven by Playwright, for the tests of what a reader and a student see: one for each test process."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def shots() -> Path:
+    """Where screenshots for a person to look at are put."""
+    folder = Path(os.environ.get("SCREENSHOTS", "build/screenshots")).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -92,7 +92,15 @@ def paste_solution(root: Path, notebook: Path) -> None:
     nbformat.write(released, notebook)
 
 
+def accept_dialog(page: Page) -> None:
+    """Answer what JupyterLab asks where it is slow to find the kernel."""
+    answer = page.locator("dialog.jp-Dialog .jp-mod-accept")
+    if answer.count():
+        answer.first.click()
+
+
 def menu(page: Page, name: str, entry: str) -> None:
+    accept_dialog(page)
     page.get_by_role("menuitem", name=name, exact=True).click()
     page.get_by_role("menuitem", name=re.compile(f"^{entry}")).first.click()
 
@@ -134,6 +142,7 @@ def open_notebook(page: Page, address: str, name: str) -> None:
     """Open one notebook alone: without the reset JupyterLab brings back what an earlier visit left open."""
     page.goto(f"{address}/lab/tree/{PS}/{name}?reset")
     expect(page.locator("#jp-main-dock-panel .lm-TabBar-tab .lm-TabBar-tabLabel")).to_have_text([name])
+    expect(page.locator(".jp-Toolbar-kernelName").first).to_contain_text("Python 3")
     wait_until_idle(page)
 
 

@@ -42,7 +42,7 @@ def test_samples_cover_the_set():
 
 
 def test_sample_with_an_unknown_cell_is_refused(root):
-    sample = corpus.Sample("typo", "", {"sine_derivativ": "1"}, {}, {})
+    sample = corpus.Sample("typo", "", {"sine_derivativ": "1"}, {}, {}, {})
     with pytest.raises(corpus.CourseError, match="there is no answer cell 'sine_derivativ'"):
         corpus.build(root, PS, sample, exercise_of(root, PS).read_bytes())
 

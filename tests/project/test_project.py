@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import chromium
 from tools import project
 
 BUILT = "slides.slides.html"
@@ -92,39 +91,32 @@ def test_slides_build_and_name_no_other_computer(slides):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(chromium() is None, reason="needs Chromium")
-def test_slides_run_by_keyboard_set_formulas_and_print(slides):
-    from playwright.sync_api import sync_playwright
+@pytest.mark.browser
+def test_slides_run_by_keyboard_set_formulas_and_print(slides, browser):
     from pypdf import PdfReader
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 720})
-        asked, said = [], []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.goto(slides.as_uri())
-        page.wait_for_selector("mjx-container", state="attached")
-        slide_count = page.locator(".slide").count()
-        assert page.locator("#place").inner_text() == f"1 / {slide_count}"
-        page.keyboard.press("ArrowRight")
-        assert page.locator(".slide.shown h2").inner_text() == "What is known"
-        assert page.locator(".slide.shown mjx-container").is_visible()
-        page.keyboard.press("End")
-        assert page.locator("#place").inner_text() == f"{slide_count} / {slide_count}"
-        page.keyboard.press("ArrowRight")
-        assert page.locator("#place").inner_text() == f"{slide_count} / {slide_count}"
-        for _ in range(slide_count):
-            shown = page.locator(".slide.shown")
-            assert shown.evaluate(
-                "slide => slide.scrollHeight <= innerHeight && slide.scrollWidth <= innerWidth"
-            )
-            page.keyboard.press("PageUp")
-        printed = slides.with_suffix(".pdf")
-        page.pdf(path=printed, prefer_css_page_size=True)
-        browser.close()
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    asked, said = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(slides.as_uri())
+    page.wait_for_selector("mjx-container", state="attached")
+    slide_count = page.locator(".slide").count()
+    assert page.locator("#place").inner_text() == f"1 / {slide_count}"
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".slide.shown h2").inner_text() == "What is known"
+    assert page.locator(".slide.shown mjx-container").is_visible()
+    page.keyboard.press("End")
+    assert page.locator("#place").inner_text() == f"{slide_count} / {slide_count}"
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#place").inner_text() == f"{slide_count} / {slide_count}"
+    for _ in range(slide_count):
+        shown = page.locator(".slide.shown")
+        assert shown.evaluate("slide => slide.scrollHeight <= innerHeight && slide.scrollWidth <= innerWidth")
+        page.keyboard.press("PageUp")
+    printed = slides.with_suffix(".pdf")
+    page.pdf(path=printed, prefer_css_page_size=True)
+    page.close()
     assert all(url.startswith(("file:", "data:")) for url in asked)
     assert said == []
     assert len(PdfReader(printed).pages) == slide_count

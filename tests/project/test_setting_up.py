@@ -75,6 +75,7 @@ def test_help_is_the_default_and_lists_every_target(root):
         "test",
         "lab",
         "site",
+        "pdf",
         "serve",
         "exercises",
         "grade",
