@@ -53,8 +53,9 @@ class Stage:
 STAGES = (
     Stage("warm_up", 0, 24, 1, (0.02, 0.2)),
     Stage("relu", 0, 24, 13, (0.2, 0.08)),
-    Stage("qcfs8", 8, 32, 7, (0.08, 0.0)),
-    Stage("qcfs4", 4, 32, 4, (0.03, 0.0)),
+    Stage("qcfs8_first", 8, 32, 6, (0.08, 0.08 / 7)),
+    Stage("qcfs8", 8, 32, 14, (0.1, 0.0)),
+    Stage("qcfs4", 4, 32, 5, (0.04, 0.0)),
 )
 
 
