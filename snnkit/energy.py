@@ -288,6 +288,29 @@ def count_converted(
     return counter.result(x.shape[0], steps, uncounted)
 
 
+def count_played(network: SpikingNetwork, frames: Tensor) -> Operations:
+    """Operations of a converted network on an input that changes from step to step, per sample and inference.
+
+    Args:
+        network: A converted network with its thresholds.
+        frames: Inputs over time, [T, N, ...]; see :meth:`snnkit.conversion.SpikingNetwork.play`.
+
+    Returns:
+        The counts over all T steps.
+
+    Raises:
+        TypeError: If ``frames`` is not floating point.
+        ValueError: If ``frames`` is empty.
+        RuntimeError: If a threshold is not set.
+    """
+    _require_samples(frames, 1)
+    counter = _Counter()
+    with _counting(network.body, counter) as uncounted:
+        network.play(frames)
+    network.reset_state()
+    return counter.result(frames.shape[1], len(frames), uncounted)
+
+
 def _require_samples(x: Tensor, axis: int) -> None:
     require_float("x", x)
     if x.dim() < axis + 2 or x.numel() == 0:

@@ -626,6 +626,17 @@ class SpikingNetwork(nn.Module):
             neuron.reset_state()
         self._constants, self._started = (), False
 
+    def _ready(self) -> dict[str, SpikingActivation]:
+        """The layers of neurons, which all have thresholds, at the state before the first step."""
+        neurons = self.neurons()
+        for name, neuron in neurons.items():
+            if not neuron.is_set:
+                raise RuntimeError(
+                    f"layer '{name}' has no threshold yet; call set_thresholds(network, images, Maximum()) first"
+                )
+        self.reset_state()
+        return neurons
+
     def start(self, x: Tensor) -> None:
         """Reset and take up the images [N, ...]: what only they decide is computed here, once.
 
@@ -638,13 +649,7 @@ class SpikingNetwork(nn.Module):
         if x.dim() < 2 or x.shape[0] == 0:
             raise ValueError(f"x must have shape [N, ...] with N at least 1; got {list(x.shape)}")
         require_finite("x", x)
-        neurons = self.neurons()
-        for name, neuron in neurons.items():
-            if not neuron.is_set:
-                raise RuntimeError(
-                    f"layer '{name}' has no threshold yet; call set_thresholds(network, images, Maximum()) first"
-                )
-            neuron.reset_state()
+        neurons = self._ready()
         if self._plan is None:
             self._plan = _plan(self.body, neurons)
         with torch.no_grad():
@@ -717,6 +722,32 @@ class SpikingNetwork(nn.Module):
         for totals in self._totals(x, steps, time_chunk):
             last = totals
         return self._logits(last, steps) + self.readout_bias
+
+    def play(self, frames: Tensor) -> Tensor:
+        """Mean logits [N, classes] for an input that changes from step to step, such as the frames of an event camera.
+
+        The ANN to compare with sees the mean frame.  All layers run at every step, the first one too.
+
+        Args:
+            frames: [T, N, ...], one frame for each time step.
+
+        Raises:
+            TypeError: If ``frames`` is not floating point.
+            ValueError: If ``frames`` is empty, holds NaN or infinity, or has no axis for time.
+            RuntimeError: If a threshold is not set.
+
+        Source: Bu et al., ICLR 2022, eqs. (3)-(7), with a current that depends on t in the first layer as well.
+        """
+        require_float("frames", frames)
+        if frames.dim() < 3 or frames.numel() == 0:
+            raise ValueError(f"frames must have shape [T, N, ...], not empty; got {list(frames.shape)}")
+        require_finite("frames", frames)
+        self._ready()
+        with torch.no_grad():
+            total: Tensor = self.body(_channels_last(frames[0])).clone()
+            for frame in frames[1:]:
+                total.add_(self.body(_channels_last(frame)))
+        return total.div_(len(frames)) + self.readout_bias
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_plan": None, "_constants": (), "_started": False}

@@ -18,9 +18,10 @@ and so to quantisation.  Sums are kept in float64.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -197,10 +198,33 @@ def record(network: SpikingNetwork, x: Tensor, steps: int) -> dict[str, LayerRun
     Source: Bu et al., ICLR 2022, eqs. (7)-(9), accumulated.
     """
     require_steps(steps)
+    return _recorded(network, steps, lambda: network(x, steps))
+
+
+def record_frames(network: SpikingNetwork, frames: Tensor) -> dict[str, LayerRun]:
+    """:func:`record` for an input that changes from step to step.
+
+    Args:
+        network: a converted network with thresholds.
+        frames: one frame for each time step, ``[T, N, ...]``.
+
+    Returns:
+        ``{layer name: LayerRun}`` in running order, float64.
+
+    Raises:
+        TypeError: if ``network`` is not a converted network or ``frames`` not floating point.
+        ValueError: if ``frames`` does not fit, see :meth:`SpikingNetwork.play`.
+
+    Source: Bu et al., ICLR 2022, eqs. (7)-(9), accumulated.
+    """
+    return _recorded(network, len(frames), lambda: network.play(frames))
+
+
+def _recorded(network: SpikingNetwork, steps: int, run: Callable[[], Tensor]) -> dict[str, LayerRun]:
     layers = spiking_layers(network)
     counters = {name: _Counter() for name in layers}
     with _hooks(counters, layers):
-        network(x, steps)
+        run()
     return {name: _finish(counters[name], layer, steps) for name, layer in layers.items()}
 
 
@@ -359,15 +383,56 @@ def measure_errors(
     Source: Bu et al., ICLR 2022, section 4; Li et al., ICML 2021, for the propagated part.
     """
     require_steps(steps)
+    return _measured(network, ((record(network, x, steps), x) for x in batches), steps, tolerance)
+
+
+def measure_frame_errors(
+    network: SpikingNetwork, batches: Iterable[Tensor], *, tolerance: float = 0.0
+) -> list[LayerErrors]:
+    """:func:`measure_errors` for an input that changes from step to step; the ANN sees the mean frame.
+
+    Args:
+        network: a converted network with thresholds.
+        batches: frames ``[T, N, ...]``, at least one batch, all with the same T.
+        tolerance: see :func:`snnkit.conversion.unevenness.classify`.
+
+    Returns:
+        One :class:`LayerErrors` per layer of neurons, in running order.
+
+    Raises:
+        TypeError: if ``network`` is not a converted network.
+        ValueError: if there is no batch, T differs, or ``frames`` does not fit.
+
+    Source: as for :func:`measure_errors`.
+    """
+    waiting = iter(batches)
+    first = next(waiting, None)
+    steps = 1 if first is None else len(first)
+
+    def runs() -> Iterator[tuple[dict[str, LayerRun], Tensor]]:
+        for frames in [] if first is None else chain([first], waiting):
+            if len(frames) != steps:
+                raise ValueError(f"all batches must have {steps} time steps, as the first; got {len(frames)}")
+            yield record_frames(network, frames), frames.mean(dim=0)
+
+    return _measured(network, runs(), steps, tolerance)
+
+
+def _measured(
+    network: SpikingNetwork,
+    runs: Iterable[tuple[dict[str, LayerRun], Tensor]],
+    steps: int,
+    tolerance: float,
+) -> list[LayerErrors]:
+    """Tallies of runs, each with the input that the ANN gets."""
     tallies = {name: _LayerTally() for name in spiking_layers(network)}
     empty = True
-    for x in batches:
+    for layers, x in runs:
         empty = False
-        runs = record(network, x, steps)
         targets = ann_activations(network, x)
         for name, tally in tallies.items():
             with torch.no_grad():
-                tally.add(runs[name], network.activation(name), targets[name], tolerance)
+                tally.add(layers[name], network.activation(name), targets[name], tolerance)
     if empty:
         raise ValueError("batches is empty; expected at least one batch of inputs")
     return [tally.finish(name, steps) for name, tally in tallies.items()]

@@ -11,7 +11,7 @@ from spikingjelly.activation_based import neuron as sj
 from torch import nn
 
 from snnkit.conversion import InitialPotential, Maximum, SpikingNetwork, convert, set_thresholds
-from snnkit.energy import EnergyCosts, count_ann, count_converted, count_spiking, fan_out
+from snnkit.energy import EnergyCosts, count_ann, count_converted, count_played, count_spiking, fan_out
 from snnkit.layers import IF, TimeFolded
 
 
@@ -123,6 +123,25 @@ def test_directly_trained_network() -> None:
     assert counts.layers[1].accumulates == (3 + 6) * 2 / 2
     x[3, 1] = 1.0
     assert count_spiking(model, x).layers[0].accumulates == (1 + 4) * 3 / 2
+
+
+def test_converted_network_on_frames() -> None:
+    """One of two inputs sends an event of height 1 in each of four frames; threshold 2, weights 1."""
+    model = nn.Sequential(nn.Linear(2, 3, bias=False), nn.ReLU(), nn.Linear(3, 2))
+    model[0].weight.data.fill_(1.0)
+    network = convert(model)
+    network.neurons()["1"].set_threshold(2.0)
+    frames = torch.zeros(4, 1, 2)
+    frames[:, 0, 1] = 1.0
+    counts = count_played(network, frames)
+    assert counts.steps == 4
+    assert counts.spikes == {"1": 2 * 3}
+    first, second = counts.layers
+    assert (first.accumulates, first.multiplies, first.dense) == (4 * 3, 0, 4 * 6)
+    assert (second.accumulates, second.multiplies, second.dense) == (6 * 2, 0, 4 * 6)
+    assert count_converted(network, frames[0], 4).spikes == counts.spikes
+    with pytest.raises(ValueError, match=r"\[T, N, ...\]"):
+        count_played(network, torch.ones(2, 2))
 
 
 def test_spikingjelly_neurons_and_uncounted_modules() -> None:

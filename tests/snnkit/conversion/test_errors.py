@@ -276,6 +276,66 @@ def test_relative_error_of_a_dead_layer_is_nan() -> None:
     assert row.cases == {Case.SILENT: 20}
 
 
+@settings(max_examples=25, deadline=None)
+@given(SEEDS, st.integers(1, 9))
+def test_frames_against_a_plain_loop(seed: int, steps: int) -> None:
+    model = chain((6, 8, 3)).double()
+    network = spiking(model, 0.5)
+    frames = torch.randn(steps, 4, 6, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    first, last = model[0], model[2]
+    v, total, counts = torch.full((4, 8), 0.25, dtype=torch.float64), torch.zeros(4, 3), torch.zeros(4, 8)
+    for frame in frames:
+        v = v + first(frame)
+        spikes = (v >= 0.5).double()
+        v = v - 0.5 * spikes
+        total = total + last(0.5 * spikes)
+        counts = counts + spikes
+    torch.testing.assert_close(network.play(frames), total / steps)
+    (run,) = errors.record_frames(network, frames).values()
+    torch.testing.assert_close(run.count, counts.double())
+    torch.testing.assert_close(run.current, first(frames.mean(0)))
+    assert run.residual.abs().max() < 1e-12
+
+
+def test_frames_that_do_not_change_are_an_image() -> None:
+    network = spiking(Residual())
+    x = torch.rand(3, 2, 5, 5)
+    frames = x.expand(6, *x.shape)
+    torch.testing.assert_close(network.play(frames), network(x, 6))
+    (played, *_), (shown, *_) = (
+        errors.measure_frame_errors(network, [frames], tolerance=1e-5),
+        errors.measure_errors(network, [x], 6, tolerance=1e-5),
+    )
+    assert played.excess == shown.excess
+    assert played.against_ann.rms == pytest.approx(shown.against_ann.rms)
+
+
+def test_the_order_of_frames_makes_the_first_layer_uneven() -> None:
+    network = spiking(chain())
+    frames = torch.randn(8, 50, 6, generator=torch.Generator().manual_seed(0))
+    even = errors.measure_errors(network, [frames.mean(0)], 8, tolerance=1e-5)[0]
+    order = errors.measure_frame_errors(network, frames.split(10, dim=1), tolerance=1e-5)[0]
+    assert even.uneven == 0 < order.uneven
+    assert order.samples == 50
+    assert order.propagated.rms < 1e-6
+
+
+def test_frames_that_do_not_fit() -> None:
+    network = spiking(chain())
+    with pytest.raises(ValueError, match=r"must have shape \[T, N, ...\], not empty; got \[6\]"):
+        network.play(torch.zeros(6))
+    with pytest.raises(TypeError, match="frames"):
+        network.play(torch.zeros(2, 1, 6, dtype=torch.int64))
+    with pytest.raises(ValueError, match="frames"):
+        network.play(torch.full((2, 1, 6), torch.nan))
+    with pytest.raises(ValueError, match="must have 2 time steps, as the first; got 3"):
+        errors.measure_frame_errors(network, [torch.zeros(2, 1, 6), torch.zeros(3, 1, 6)])
+    with pytest.raises(ValueError, match="at least one batch"):
+        errors.measure_frame_errors(network, [])
+    with pytest.raises(RuntimeError, match="no threshold yet"):
+        convert(chain()).play(torch.zeros(2, 1, 6))
+
+
 def test_from_start_judges_by_another_potential() -> None:
     network, x = spiking(chain()), torch.randn(10, 6)
     run = list(errors.record(network, x, 6).values())[1]
