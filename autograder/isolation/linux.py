@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import resource
 from functools import cache
 from typing import Any
 
@@ -172,3 +173,20 @@ def install_filter(program: bytes) -> None:
 
     code = Program(len(program) // 8, program)
     _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(code))
+
+
+def grow_stack(size: int = 2 << 20) -> int:
+    """Touch ``size`` bytes of the stack (less where its limit is near), and give back how many.
+
+    A stack that has to grow while the address space is used up ends the process; one that has grown keeps its pages,
+    in the processes forked from this one too. An argument that is passed by value lies on the stack.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    if limit != resource.RLIM_INFINITY:
+        size = min(size, limit // 4)
+
+    class Block(ctypes.Structure):
+        _fields_ = [("bytes", ctypes.c_char * size)]
+
+    _libc().getpid(Block())
+    return size

@@ -215,10 +215,10 @@ class Shell(InteractiveShell):
         """``exit()`` in a cell ends nothing."""
 
     def showtraceback(self, *arguments: Any, **options: Any) -> None:
-        """Show the error at hand; that the time is over is said without a search for the lines that it stopped."""
+        """Show the error at hand; where time or memory is used up, without a search for the lines, which takes both."""
         error = sys.exc_info()[1]
-        if isinstance(error, TimeLimit):
-            self.output.fail(type(error).__name__, str(error), [])
+        if isinstance(error, TimeLimit | MemoryError):
+            self.output.fail(type(error).__name__, plain_text(error), [])
         else:
             super().showtraceback(*arguments, **options)
 
@@ -241,7 +241,11 @@ class Shell(InteractiveShell):
                 status = "error"
         except BaseException as error:
             status = "error"
-            self.output.fail(type(error).__name__, plain_text(error), [])
+            name, text, link = type(error).__name__, plain_text(error), error.__context__
+            while link is not None:  # used-up memory makes IPython's own handling fail in other ways
+                name, text = ("MemoryError", "") if isinstance(link, MemoryError) else (name, text)
+                link = link.__context__
+            self.output.fail(name, text, [])
         return {
             "status": "time" if timer.fired else status,
             "outputs": self.output.finished(),

@@ -98,6 +98,7 @@ class WarmParent:
         if self.plan.has("view"):
             view.finish(self.plan.view)
         linux.not_dumpable()
+        linux.grow_stack()
         gc.collect()
         gc.freeze()
         with os.fdopen(self._maps) as maps:

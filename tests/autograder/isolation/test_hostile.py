@@ -294,10 +294,11 @@ def test_what_is_printed_without_end_takes_no_memory(zygote: Zygote, library: Pa
         assert session.restarts == 0
 
 
-def test_used_up_memory_is_an_error_that_can_still_be_told(zygote: Zygote, library: Path) -> None:
+@pytest.mark.parametrize("size", [1, 10, 50])
+def test_used_up_memory_is_an_error_that_can_still_be_told(size: int, zygote: Zygote, library: Path) -> None:
     few = Limits(cell_seconds=60, memory_mb=64, output_kb=64)
     with Session(zygote, library / "one", few) as session:
-        result = session.run_cell("kept = []\nwhile True: kept.append([0] * 10)")
+        result = session.run_cell(f"kept = []\nwhile True: kept.append([0] * {size})")
         assert result.status == "error", result
         assert result.outputs[-1]["ename"] == "MemoryError"
         assert session.restarts == 0

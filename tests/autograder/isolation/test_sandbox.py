@@ -219,3 +219,17 @@ def test_importing_takes_nothing_of_the_checks_along() -> None:
         [sys.executable, "-I", "-c", code, folder, "zygote"], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_stack_is_grown_in_one_step() -> None:
+    """In a process of its own, since a stack that has grown stays so."""
+    code = (
+        "from autograder.isolation import linux\n"
+        "def size():\n"
+        "    a, b = next(l for l in open('/proc/self/maps') if '[stack]' in l).split()[0].split('-')\n"
+        "    return int(b, 16) - int(a, 16)\n"
+        "before = size(); grown = linux.grow_stack(); print(grown, before, size())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    grown, before, after = map(int, done.stdout.split())
+    assert before < grown <= after
