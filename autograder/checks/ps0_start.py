@@ -223,6 +223,7 @@ def _shares_cases(rng: np.random.Generator) -> list[Case]:
             "counts [3, 4], a neuron that never fires",
             rng.integers(1, 9, (3, 4)) * np.array([1, 0, 1, 1]),
         ),
+        ("rows", "single spikes", np.array([[1, 0, 0], [0, 1, 0], [0, 2, 1]])),
         ("rows", "no rows", np.zeros((0, 3), dtype=np.int64)),
         (
             "silent",

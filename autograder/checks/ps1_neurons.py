@@ -219,10 +219,11 @@ def _probe_lif(answer: Mapping[str, Any], data: Data) -> Mapping[str, Any]:
         return {"spike": spike, "v": v, "dtype kept": bool(kept)}
     if data["part"] == "gradient":
         currents.requires_grad_(True)
-        _, potentials = answer["run"](currents, **constants, v0=data["start"])
+        _, potentials = answer["run"](currents, **constants)
         weighting = torch.from_numpy(data["weighting"])
         return {"gradient": torch.autograd.grad((potentials * weighting).sum(), currents)[0]}
-    spikes, potentials = answer["run"](currents, **constants, v0=data["start"])
+    start = {"v0": data["start"]} if data["start"] else {}  # 0 is the default
+    spikes, potentials = answer["run"](currents, **constants, **start)
     return {"spikes": spikes, "v": potentials}
 
 
@@ -503,6 +504,7 @@ def _counted(
     decay: Callable[[float], float] | None = None,
     soft: bool = False,
     unit: float | None = None,
+    fires: Callable[[Any, Any], Any] = np.greater_equal,
 ) -> Arrays:
     """Spikes of a simulation, divided by its duration (or by ``unit``)."""
     if data["part"] != "counted":
@@ -513,7 +515,7 @@ def _counted(
     v, count = np.zeros(data["current"].shape), np.zeros(data["current"].shape)
     for _ in range(data["steps"]):
         charge = alpha * v + (1 - alpha) * data["resistance"] * data["current"]
-        spike = charge >= theta
+        spike = fires(charge, theta)
         count += spike
         v = charge - spike * theta if soft else charge * ~spike
     return {"rate": count / (data["steps"] * data["dt"] if unit is None else unit)}
@@ -557,6 +559,13 @@ def _rates_cases(rng: np.random.Generator) -> list[Case]:
             if not any(np.allclose(right, other) for other in wrong):
                 break
             cases.pop()  # Euler's step or the soft reset would give the same counts
+    add(
+        "counted",
+        "a step so long that the charge is R I itself, here the threshold",
+        [1.0, 0.6, 2.0],
+        steps=5,
+    )
+    cases[-1].data["dt"] = 40 * cases[-1].data["tau"]
     return cases
 
 
@@ -623,6 +632,11 @@ FI_CURVE = Check(
             "straight_line",
             "This is the straight line that the curve approaches for strong currents, not the curve.",
             arrays=lambda data: _formula(data, lambda u: (u - 0.5) / data["tau"]),
+        ),
+        Misconception(
+            "strict_threshold",
+            "A neuron whose potential is exactly the threshold at the end of a step fires: `>=`.",
+            arrays=lambda data: _counted(data, fires=np.greater),
         ),
         Misconception(
             "count_for_rate",

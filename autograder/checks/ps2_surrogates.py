@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.checks.core import Arrays, Case, Check, Data, Group, Misconception, Tolerance
+from autograder.checks.core import Array, Arrays, Case, Check, Data, Group, Misconception, Tolerance
 
 ROUNDING = Tolerance(1e-4, 1e-6, "one float32 rounding per operation, a few operations deep")
 
@@ -128,7 +128,7 @@ OLD_INTERFACE = Misconception(
     "old_interface",
     "The lab's example is written for an older SpikingJelly. In 2.0 parameters are keywords: "
     "`super().__init__(spiking=spiking, alpha=alpha)`.",
-    error=r"takes from 1 to 2 positional arguments but 3 were given|multiple values for argument 'spiking'",
+    error=r"takes from 1 to 2 positional arguments but [34] were given|multiple values for argument 'spiking'",
 )
 NO_BACKWARD = Misconception(
     "no_backward",
@@ -486,6 +486,7 @@ def _loop(
     memory: bool = True,
     total: bool = False,
     sigmoid: bool = False,
+    shared: bool = False,
 ) -> Arrays:
     """The network as a plain loop over time, with the ways in which it can go wrong."""
     import torch
@@ -495,17 +496,16 @@ def _loop(
     fire = surrogate.Sigmoid(alpha=4.0) if sigmoid else surrogate.ATan(alpha=data["alpha"])
     frames = torch.from_numpy(data[key]).double().flatten(2)
     weights = [torch.from_numpy(data[name]).double().requires_grad_() for name in ("first", "second")]
-    v = [torch.zeros(frames.shape[1], weight.shape[0], dtype=torch.double) for weight in weights]
-    output = []
-    for frame in frames:
-        signal = frame
-        for layer, weight in enumerate(weights):
-            charge = (decay * v[layer] if memory else 0.0) + gain * (signal @ weight.T)
-            signal = fire(charge - 1.0)
-            reset = signal.detach() if detach else signal
-            v[layer] = charge * (1 - reset) if hard else charge - reset
-        output.append(signal)
-    rates = torch.stack(output).sum(0) if total else torch.stack(output).mean(0)
+    signals, v = list(frames), torch.empty(0)
+    for weight in weights:
+        if not (shared and v.shape == (frames.shape[1], weight.shape[0])):
+            v = torch.zeros(frames.shape[1], weight.shape[0], dtype=torch.double)
+        for step, signal in enumerate(signals):
+            charge = (decay * v if memory else 0.0) + gain * (signal @ weight.T)
+            signals[step] = fire(charge - 1.0)
+            reset = signals[step].detach() if detach else signals[step]
+            v = charge * (1 - reset) if hard else charge - reset
+    rates = torch.stack(signals).sum(0) if total else torch.stack(signals).mean(0)
     arrays = {
         "rates": rates.detach().numpy(),
         "first call": rates.detach().numpy(),
@@ -542,6 +542,7 @@ def _network_cases(rng: np.random.Generator) -> list[Case]:
         ("rates", 6, 5, (2, 3, 3), 8),
         ("rates", 8, 1, (2, 2, 4), 6),
         ("rates", 1, 3, (2, 3, 3), 8),
+        ("rates", 7, 3, (2, 2, 4), 4),
         ("again", 5, 4, (2, 3, 3), 8),
         ("gradient", 6, 5, (2, 3, 3), 8),
     ):
@@ -593,12 +594,6 @@ TWO_LAYER_SNN = Check(
             when=_remembers,
         ),
         Misconception(
-            "state_not_reset_error",
-            "The network still holds the potentials of the batch before. `functional.reset_net(network)` belongs at "
-            "the start of `firing_rates`.",
-            error=r"backward through the graph a second time|must match the size of tensor|shape mismatch",
-        ),
-        Misconception(
             "bias",
             "The network has biases; the question asks for `bias=False` in both linear layers.",
             when=lambda arrays, data: data["part"] == "rates" and float(arrays["parameters"]) == 4,
@@ -639,6 +634,12 @@ TWO_LAYER_SNN = Check(
             sigmoid=True,
         ),
         _network_mistake(
+            "shared_neurons",
+            "Both layers use one and the same neuron object: with as many hidden neurons as classes the second layer "
+            "starts from the potentials of the first. Make a neuron for each layer.",
+            shared=True,
+        ),
+        _network_mistake(
             "counts_for_rates",
             "These are spike counts. A rate is the mean over the time steps.",
             total=True,
@@ -663,6 +664,9 @@ BAR = 0.6
 
 CHANCE = 0.2
 
+LOSS_TOLERANCE = 2e-3
+"""Of one batch in another order: sums differ by rounding, which can move a spike or two of 7,500."""
+
 
 @cache
 def _recordings() -> dict[str, Any]:
@@ -684,14 +688,19 @@ def _recordings() -> dict[str, Any]:
 def _probe_training(answer: Mapping[str, Any], data: Data) -> Mapping[str, Any]:
     """A two-layer network trained on a small budget: losses, how far the weights moved, rates on held-out data.
 
-    The network is made here and forgets the batch before by itself, so that the question stands on its own.
+    The network is made here and forgets the batch before by itself, so that the question stands on its own. It
+    notes which recordings it is shown while gradients are recorded.
     """
     import torch
     from spikingjelly.activation_based import functional, neuron, surrogate
 
     class Network(torch.nn.Sequential):
+        shown: list[Any]
+
         def forward(self, frames: Any) -> Any:
             functional.reset_net(self)
+            if torch.is_grad_enabled():
+                self.shown.append(frames.detach().double().flatten(2).sum(0) @ marks)
             return super().forward(frames)  # type: ignore[no-untyped-call]
 
     def lif() -> Any:
@@ -705,16 +714,22 @@ def _probe_training(answer: Mapping[str, Any], data: Data) -> Mapping[str, Any]:
         )
 
     frames, labels = torch.from_numpy(data["frames"]), torch.from_numpy(data["labels"])
+    marks = torch.linspace(1, 2, frames[0, 0].numel(), dtype=torch.double)
 
     def fresh() -> Any:
         torch.manual_seed(data["seed"])
-        return Network(
+        network = Network(
             torch.nn.Flatten(2),
             torch.nn.Linear(frames[0, 0].numel(), data["hidden"], bias=False),
             lif(),
             torch.nn.Linear(data["hidden"], 10, bias=False),
             lif(),
         )
+        with torch.no_grad():  # without this the network is silent at first, and each loss the same
+            for weight in network.parameters():
+                weight.mul_(data["gain"])
+        network.shown = []
+        return network
 
     def left_over(epochs: int) -> float:
         """Size of the gradients that a training with learning rate 0 leaves behind."""
@@ -724,25 +739,38 @@ def _probe_training(answer: Mapping[str, Any], data: Data) -> Mapping[str, Any]:
         )
         return sum(float(p.grad.abs().sum()) for p in network.parameters() if p.grad is not None)
 
-    def trained(global_seed: int) -> Any:
-        network = fresh()
-        before = [parameter.detach().clone() for parameter in network.parameters()]
-        torch.manual_seed(global_seed)
-        losses = answer["train"](network, frames, labels, epochs=data["epochs"], seed=data["seed"])
-        moved = max(
-            float((new.detach() - old).abs().max())
-            for new, old in zip(network.parameters(), before, strict=True)
-        )
-        return network, losses, moved
-
-    network, losses, moved = trained(1)
+    network = fresh()
+    if data["part"] == "losses":
+        return {"losses": answer["train"](network, frames, labels, seed=data["seed"], **data["budget"])}
     if data["part"] == "repeat":
-        return {"losses": losses, "again": trained(2)[1]}
+        losses: list[Any] = []
+        for seed, elsewhere in ((1, 1), (1, 2), (2, 1)):
+            network = fresh() if losses else network
+            torch.manual_seed(elsewhere)
+            losses.append(
+                answer["train"](network, frames, labels, seed=data["seed"] + seed, **data["budget"])
+            )
+            if seed == 1:
+                shown = network.shown
+        own = frames.double().flatten(2).sum(0) @ marks
+        seen = torch.cat(shown) if shown else own[:0]
+        return {
+            "losses": losses[0],
+            "again": losses[1],
+            "other seed": losses[2],
+            "shown": (seen[:, None] - own).abs().argmin(1),
+            "batches": [len(one) for one in shown],
+        }
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    learned = answer["train"](network, frames, labels, epochs=data["epochs"], seed=data["seed"])
+    moved = max(
+        float((new.detach() - old).abs().max()) for new, old in zip(network.parameters(), before, strict=True)
+    )
     with torch.no_grad():
         rates = network(torch.from_numpy(data["held_out"])).mean(0)
     kept = left_over(1)
     return {
-        "losses": losses,
+        "losses": learned,
         "moved": moved,
         "rates": rates,
         "gradient growth": left_over(3) / kept if kept > 0 else 0.0,
@@ -769,32 +797,104 @@ def _judge_learning(arrays: Arrays, data: Data) -> str | None:
     return None
 
 
+def _train(
+    network: Any,
+    frames: Any,
+    labels: Any,
+    *,
+    epochs: int,
+    learning_rate: float = 1e-3,
+    batch: int = 64,
+    seed: int,
+) -> list[float]:
+    """The training that the problem set describes."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    targets = torch.nn.functional.one_hot(labels, 10).float()
+    optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate)
+    losses = []
+    for _ in range(epochs):
+        of_recordings = torch.zeros(len(labels))
+        for chosen in torch.randperm(len(labels), generator=generator).split(batch):  # type: ignore[no-untyped-call]
+            squares = (network(frames[:, chosen]).mean(0) - targets[chosen]).square().mean(1)
+            optimiser.zero_grad()
+            squares.mean().backward()
+            optimiser.step()
+            of_recordings[chosen] = squares.detach()
+        losses.append(float(of_recordings.mean()))
+    return losses
+
+
+def _losses_of(data: Data) -> Array:
+    """Losses of the reference, which do not depend on the order: one batch, or a learning rate of 0."""
+    return np.array(_probe_training({"train": _train}, data)["losses"])
+
+
 def _judge_losses(arrays: Arrays, data: Data) -> str | None:
-    losses = arrays["losses"]
-    if losses.shape != (data["epochs"],):
-        return f"`train` returned losses of shape {list(losses.shape)}; expected one number for each of {data['epochs']} epochs"
+    losses, epochs = arrays["losses"], data["budget"]["epochs"]
+    if losses.shape != (epochs,):
+        return f"`train` returned losses of shape {list(losses.shape)}; expected one number for each of {epochs} epochs"
     if not np.isfinite(losses).all():
         return "a loss is not a finite number"
-    if not losses[-1] < 0.8 * losses[0]:
-        return f"the loss goes from {losses[0]:.4g} to {losses[-1]:.4g}; it should fall by more than a fifth"
+    wanted = _losses_of(data)
+    if not np.allclose(losses, wanted, rtol=LOSS_TOLERANCE, atol=0):
+        place = int((np.abs(losses - wanted) > LOSS_TOLERANCE * wanted).argmax())
+        return f"the mean loss of epoch {place + 1} is {losses[place]:.5g}; expected {wanted[place]:.5g}"
     return None
 
 
 def _judge_repeat(arrays: Arrays, data: Data) -> str | None:
-    losses, again = arrays["losses"], arrays["again"]
-    if losses.size < 2 or not losses.reshape(-1)[-1] < losses.reshape(-1)[0]:
-        return "the loss does not fall, so there is no training to repeat"
+    losses, again, other = arrays["losses"], arrays["again"], arrays["other seed"]
     if losses.shape != again.shape or not np.allclose(losses, again, rtol=1e-4, atol=1e-7):
         return "two trainings of the same initial network with the same seed gave different losses"
+    if losses.shape == other.shape and np.allclose(losses, other, rtol=1e-5, atol=1e-9):
+        return "trainings with two different seeds gave the same losses"
+    count, epochs, batch = len(data["labels"]), data["budget"]["epochs"], data["budget"]["batch"]
+    batches, shown = arrays["batches"], arrays["shown"]
+    sizes = [batch] * (count // batch) + [count % batch] * bool(count % batch)
+    if sorted(batches.tolist()) != sorted(sizes * epochs):
+        return (
+            f"with {count} recordings, batch = {batch} and epochs = {epochs} the network was shown batches of "
+            f"{', '.join(map(str, batches.tolist()[:12])) or 'nothing'}; expected {', '.join(map(str, sizes))} in each epoch"
+        )
+    orders = shown.reshape(epochs, count)
+    if any(len(set(order.tolist())) != count for order in orders):
+        return "an epoch does not visit every recording once"
+    if any((order == np.arange(count)).all() for order in orders):
+        return "an epoch visits the recordings in the order in which they are given; expected a random order"
+    if (orders[0] == orders[1]).all():
+        return "each epoch visits the recordings in the same order; make the generator once, before the first epoch"
     return None
 
 
 def _training_cases(rng: np.random.Generator) -> list[Case]:
     recordings = _recordings()
+    few: Data = {
+        "frames": recordings["frames"][:, :150],
+        "labels": recordings["labels"][:150],
+        "hidden": 32,
+        "gain": 4.0,
+    }
     cases = []
-    for group, seed, epochs in (("learns", 1, 8), ("learns", 2, 8), ("losses", 3, 4), ("repeat", 4, 3)):
-        data = {**recordings, "part": group, "seed": seed, "epochs": epochs, "hidden": 64}
-        cases.append(Case(group, f"seed {seed}", data))
+    for seed in (1, 2):
+        data = {**recordings, "part": "learns", "seed": seed, "epochs": 8, "hidden": 64, "gain": 1.0}
+        cases.append(Case("learns", f"seed {seed}", data))
+    budgets: tuple[tuple[str, dict[str, float]], ...] = (
+        ("learning rate 0, a last batch of 22", {"epochs": 2, "learning_rate": 0.0}),
+        ("learning rate 0, 7 in a batch", {"epochs": 1, "learning_rate": 0.0, "batch": 7}),
+        ("one batch", {"epochs": 4, "batch": 200}),
+        ("one batch, learning rate 0.01", {"epochs": 4, "batch": 200, "learning_rate": 0.01}),
+    )
+    for label, budget in budgets:
+        cases.append(Case("losses", label, {**few, "part": "losses", "seed": 3, "budget": budget}))
+    repeat = {
+        **few,
+        "part": "repeat",
+        "seed": 4,
+        "budget": {"epochs": 2, "batch": 40, "learning_rate": 0.005},
+    }
+    cases.append(Case("repeat", "seeds 5, 5 and 6", repeat))
     return cases
 
 
@@ -809,8 +909,13 @@ TRAINING = Check(
             f"names at least {BAR:.0%} of held-out recordings after 8 epochs",
             judge=_judge_learning,
         ),
-        Group("losses", 1.0, "returns the mean loss of each epoch, and it falls", judge=_judge_losses),
-        Group("repeat", 1.0, "the same seed gives the same training", judge=_judge_repeat),
+        Group(
+            "losses",
+            1.0,
+            "the mean loss of each epoch, with the loss and the optimiser asked for",
+            judge=_judge_losses,
+        ),
+        Group("repeat", 1.0, "batches in a random order that the seed decides", judge=_judge_repeat),
     ),
     cases=_training_cases,
     probe=_probe_training,
@@ -833,7 +938,9 @@ TRAINING = Check(
             when=lambda arrays, data: (
                 data["part"] == "losses"
                 and arrays["losses"].ndim == 1
-                and arrays["losses"].size == data["epochs"] * math.ceil(len(data["labels"]) / 64)
+                and arrays["losses"].size != data["budget"]["epochs"]
+                and arrays["losses"].size
+                == data["budget"]["epochs"] * math.ceil(len(data["labels"]) / data["budget"].get("batch", 64))
             ),
         ),
         Misconception(
