@@ -12,14 +12,19 @@ from snnkit.models.small import (
     two_layer_event_snn,
     two_layer_snn,
 )
+from snnkit.models.trained import ModelCard, pretrained, pretrained_card, pretrained_names
 from snnkit.models.wide_resnet import wide_resnet
 
 __all__ = [
     "FiringRate",
     "LogCounts",
     "MeanOverTime",
+    "ModelCard",
     "load_weights",
     "normalise",
+    "pretrained",
+    "pretrained_card",
+    "pretrained_names",
     "resnet20",
     "small_cnn",
     "small_spiking_cnn",
