@@ -13,7 +13,7 @@ from autograder.course import CELL_TIMEOUT, CourseError, checkout, source_of
 from autograder.report.cli import export_command
 
 if TYPE_CHECKING:
-    from autograder.grade import StudentGrade
+    from autograder.grade import Execution, StudentGrade
 
 app = typer.Typer(
     help="Grade submissions of the course's problem sets.", no_args_is_help=True, add_completion=False
@@ -25,6 +25,20 @@ Out = Annotated[
     typer.Option("--out", help="Folder for the results; by default build/grades/PS in the checkout."),
 ]
 Timeout = Annotated[int, typer.Option("--cell-timeout", min=1, help="Seconds that one cell may run.")]
+Unsafe = Annotated[
+    bool,
+    typer.Option("--unsafe", help="Grade although files, network or processes cannot be isolated here."),
+]
+Stock = Annotated[
+    bool,
+    typer.Option("--stock", help="Leave the cells to nbgrader, in a kernel with the rights of your account."),
+]
+
+
+def _execution(cell_timeout: int, unsafe: bool, stock: bool) -> Execution:
+    from autograder.grade import Execution
+
+    return Execution(cell_timeout, isolated=not stock, unsafe=unsafe)
 
 
 def _fail(error: Exception) -> typer.Exit:
@@ -50,7 +64,7 @@ def _print(problem_set: str, grades: Sequence[StudentGrade], out: Path) -> None:
     console.print(f"Results: {out}/results.json, grades.csv and feedback/", soft_wrap=True)
 
 
-def _graded(problem_set: str, submissions: Path, out: Path, cell_timeout: int) -> Sequence[StudentGrade]:
+def _graded(problem_set: str, submissions: Path, out: Path, execution: Execution) -> Sequence[StudentGrade]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from autograder import grade, report
@@ -70,7 +84,7 @@ def _graded(problem_set: str, submissions: Path, out: Path, cell_timeout: int) -
             if not live:
                 typer.echo(f"[{done}/{of}] graded {student}")
 
-        grades = grade.grade(problem_set, submissions, out, cell_timeout=cell_timeout, progress=show)
+        grades = grade.grade(problem_set, submissions, out, execution=execution, progress=show)
     report.add_manual(grades, out, problem_set)
     report.write(problem_set, grades, out)
     _print(problem_set, grades, out)
@@ -101,12 +115,18 @@ def grade_command(
     ],
     out: Out = None,
     cell_timeout: Timeout = CELL_TIMEOUT,
+    unsafe: Unsafe = False,
+    stock: Stock = False,
 ) -> None:
-    """Grade submissions with nbgrader; what has not changed since the last time is not graded again.
+    """Grade submissions in isolation; what has not changed since the last time is not graded again.
 
-    The exit status is 1 when a submission could not be graded, 2 for a wrong call.
+    The exit status is 1 when a submission could not be graded, 2 for a wrong call or where isolation is missing.
     """
-    grades = _run(lambda: _graded(problem_set, submissions, _folder(problem_set, out), cell_timeout))
+    grades = _run(
+        lambda: _graded(
+            problem_set, submissions, _folder(problem_set, out), _execution(cell_timeout, unsafe, stock)
+        )
+    )
     if any(grade.problem for grade in grades):
         raise typer.Exit(1)
 
@@ -129,17 +149,20 @@ def report_command(problem_set: ProblemSet, out: Out = None) -> None:
 
 
 @app.command("samples")
-def samples_command(problem_set: ProblemSet, out: Out = None, cell_timeout: Timeout = CELL_TIMEOUT) -> None:
+def samples_command(
+    problem_set: ProblemSet, out: Out = None, cell_timeout: Timeout = CELL_TIMEOUT, stock: Stock = False
+) -> None:
     """Grade the bundled sample submissions and compare with the scores they must get.
 
-    The exit status is 1 when a score differs.
+    They come with the course and are trusted: what isolation there is is used. The exit status is 1 when a score differs.
     """
 
     def all_samples() -> Sequence[StudentGrade]:
         from autograder import corpus
 
         folder = _folder(problem_set, out)
-        return _graded(problem_set, corpus.write_samples(checkout(), problem_set), folder, cell_timeout)
+        samples = corpus.write_samples(checkout(), problem_set)
+        return _graded(problem_set, samples, folder, _execution(cell_timeout, True, stock))
 
     grades = _run(all_samples)
     from autograder import corpus

@@ -1,7 +1,8 @@
 """Grade a folder of submissions with nbgrader, two at a time, without doing anything twice.
 
-Submissions are staged into a course folder of nbgrader's and autograded by its own ``Autograde``; scores are read
-as nbgrader reads them. Each result is written, as a whole, as soon as it is there, under a key that is a hash of
+Submissions are staged into a course folder of nbgrader's and autograded by its own ``Autograde``, with
+:class:`~autograder.isolation.preprocessor.IsolatedExecute` in the place of its ``Execute`` unless asked otherwise;
+scores are read as nbgrader reads them. Each result is written, as a whole, as soon as it is there, under a key that is a hash of
 the submission, the released notebook, the grading code and the time limit: what has not changed is not graded again.
 A submission that cannot be graded is a line in the results, and the others are graded.
 """
@@ -14,6 +15,7 @@ import logging
 import multiprocessing
 import os
 import re
+import shutil
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -40,6 +42,50 @@ PROCESSES = 2
 _NAME = re.compile(r"[^\W_][\w .@+-]*")
 
 Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How the cells of a submission are run.
+
+    Args:
+        cell_timeout: seconds that one cell may run.
+        isolated: False leaves the cells to nbgrader, in a kernel with the rights of this account.
+        unsafe: go on where files, network or processes cannot be isolated.
+    """
+
+    cell_timeout: int = CELL_TIMEOUT
+    isolated: bool = True
+    unsafe: bool = False
+
+    def require(self) -> None:
+        """Refuse where isolation is asked for and cannot be had.
+
+        Raises:
+            CourseError: names what is missing and the ways out.
+        """
+        if not self.isolated:
+            return
+        from autograder.isolation import sandbox
+
+        try:
+            sandbox.require(sandbox.probe(), self.unsafe)
+        except sandbox.IsolationError as error:
+            raise CourseError(str(error)) from None
+
+    def configure(self, config: Any, course: Path) -> Any:
+        """Set nbgrader for a course folder; the private files of isolation lie beside it."""
+        configure(config, course, cell_timeout=self.cell_timeout)
+        if not self.isolated:
+            return config
+        from autograder.isolation.limits import Limits
+        from autograder.isolation.preprocessor import use_isolation
+
+        private = course.parent / "isolation"
+        limits = Limits(cell_seconds=self.cell_timeout, notebook_seconds=max(900, 2 * self.cell_timeout))
+        use_isolation(config, private / str(os.getpid()), unsafe=self.unsafe, limits=limits)
+        config.IsolatedExecute.secret_file = str((private / "secret").resolve())
+        return config
 
 
 @dataclass(frozen=True)
@@ -308,14 +354,14 @@ def _read_grades(notebook: Any) -> dict[str, QuestionGrade]:
     return grades
 
 
-def _autograde(course: str, problem_set: str, student: str, cell_timeout: int) -> dict[str, Any]:
+def _autograde(course: str, problem_set: str, student: str, execution: Execution) -> dict[str, Any]:
     """Autograde one staged submission (runs in a worker process); a ``StudentGrade`` as a dictionary."""
     import nbformat
     from nbgrader.converters import Autograde
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
 
-    config = configure(Config(), Path(course), cell_timeout=cell_timeout)
+    config = execution.configure(Config(), Path(course))
     folder = CourseDirectory(config=config)
     folder.assignment_id, folder.student_id = problem_set, student
     said = io.StringIO()
@@ -384,7 +430,7 @@ def grade(
     submissions: Path,
     out: Path,
     *,
-    cell_timeout: int = CELL_TIMEOUT,
+    execution: Execution = Execution(),
     progress: Progress | None = None,
 ) -> list[StudentGrade]:
     """Grade submissions; what was graded before and has not changed is read back.
@@ -393,14 +439,14 @@ def grade(
         problem_set: its name.
         submissions: folder or zip.
         out: folder for the results and for nbgrader's files.
-        cell_timeout: seconds that one cell may run.
+        execution: how the cells are run.
         progress: called with (done, of, student).
 
     Returns:
         The grades of every submission, by name.
 
     Raises:
-        CourseError: unknown problem set, no submissions, or a course folder that does not fit.
+        CourseError: unknown problem set, no submissions, a course folder that does not fit, or no isolation.
     """
     root = checkout()
     source_of(root, problem_set)
@@ -408,7 +454,7 @@ def grade(
     course = out.resolve() / "course"
     released = _assignment(root, problem_set, course)
     questions = set(graded_cells(released))
-    version = digest([released, code_version().encode(), str(cell_timeout).encode()])
+    version = digest([released, code_version().encode(), repr(execution).encode()])
     finished: dict[str, StudentGrade] = {}
     waiting: dict[str, tuple[str, list[str]]] = {}
     for submission in collected:
@@ -425,7 +471,9 @@ def grade(
         staged = course / "submitted" / cleaned.student / problem_set / f"{problem_set}.ipynb"
         write_if_changed(staged, cleaned.content)
     total = len(waiting)
-    for done, result in enumerate(_run(course, problem_set, list(waiting), cell_timeout), start=1):
+    if waiting:
+        execution.require()
+    for done, result in enumerate(_run(course, problem_set, list(waiting), execution), start=1):
         key, remarks = waiting[result.student]
         result.remarks = remarks
         finished[result.student] = result
@@ -449,18 +497,21 @@ def _kept(out: Path, student: str, key: str) -> StudentGrade | None:
         return None
 
 
-def _run(course: Path, problem_set: str, students: list[str], cell_timeout: int) -> Iterable[StudentGrade]:
+def _run(course: Path, problem_set: str, students: list[str], execution: Execution) -> Iterable[StudentGrade]:
     """Autograde staged submissions, two at a time, as they finish; one that met a locked gradebook is tried again."""
     if not students:
         return
     context = multiprocessing.get_context("spawn")
     again = []
+    private = course.parent / "isolation"
+    if execution.isolated:
+        from autograder.isolation.preprocessor import course_secret
+
+        course_secret(private / "secret")
     with ProcessPoolExecutor(
         min(PROCESSES, len(students)), mp_context=context, initializer=_prepare_worker
     ) as pool:
-        jobs = [
-            pool.submit(_autograde, str(course), problem_set, student, cell_timeout) for student in students
-        ]
+        jobs = [pool.submit(_autograde, str(course), problem_set, student, execution) for student in students]
         try:
             for job in as_completed(jobs):
                 result = StudentGrade.from_json(job.result())
@@ -469,8 +520,10 @@ def _run(course: Path, problem_set: str, students: list[str], cell_timeout: int)
                 else:
                     yield result
             for student in again:
-                entry = pool.submit(_autograde, str(course), problem_set, student, cell_timeout).result()
+                entry = pool.submit(_autograde, str(course), problem_set, student, execution).result()
                 yield StudentGrade.from_json(entry)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    for folder in private.glob("[0-9]*"):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -188,7 +188,8 @@ def test_help_answers_everywhere(command):
 
 
 @pytest.mark.slow
-def test_stock_nbgrader_grades_the_samples_and_goes_on_past_bad_ones(root, tmp_path, monkeypatch):
+@pytest.mark.parametrize("way", [["--unsafe"], ["--stock"]], ids=["isolated", "stock"])
+def test_nbgrader_grades_the_samples_and_goes_on_past_bad_ones(way, root, tmp_path, monkeypatch):
     """The bundled samples and some bad submissions through ``nbgrader autograde``; a second run does nothing."""
     monkeypatch.chdir(root)
     place = tmp_path / "submissions"
@@ -202,7 +203,7 @@ def test_stock_nbgrader_grades_the_samples_and_goes_on_past_bad_ones(root, tmp_p
     (place / "zz_twice.ipynb").write_text(json.dumps(twice))
 
     out = tmp_path / "out"
-    arguments = ["grade", PS, str(place), "--out", str(out)]
+    arguments = ["grade", PS, str(place), "--out", str(out), *way]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1, done.output
     grades = {one.student: one for one in report.read(PS, out)}
