@@ -187,6 +187,26 @@ def test_help_answers_everywhere(command):
     assert "Usage" in done.output
 
 
+def test_without_isolation_grading_is_refused_and_says_what_to_do(root, tmp_path, monkeypatch):
+    from autograder.isolation import sandbox
+
+    none = sandbox.Layers({name: "switched off" for name in sandbox.LAYERS})
+    monkeypatch.setattr(sandbox, "probe", lambda: none)
+    monkeypatch.chdir(root)
+    place = tmp_path / "submissions"
+    place.mkdir()
+    (place / "ada.ipynb").write_bytes(exercise_of(root, PS).read_bytes())
+    done = CliRunner().invoke(app, ["grade", PS, str(place), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    assert "This machine cannot isolate: files" in done.output
+    assert "--unsafe" in done.output
+    assert not list((tmp_path / "out").glob("students/*"))
+    grade.Execution(isolated=False).require()
+    grade.Execution(unsafe=True).require()
+    with pytest.raises(CourseError, match="cannot isolate"):
+        grade.Execution().require()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way", [["--unsafe"], ["--stock"]], ids=["isolated", "stock"])
 def test_nbgrader_grades_the_samples_and_goes_on_past_bad_ones(way, root, tmp_path, monkeypatch):
