@@ -125,6 +125,11 @@ def _forget(build: Path, wanted: dict[str, str], found: dict[str, str]) -> None:
 def _run(work: Path) -> tuple[int, list[str]]:
     """Run jupyter-book, show its progress, and return its exit status and the warnings."""
     command = [sys.executable, "-c", RUN, "build", str(ROOT), "--path-output", str(work)]
+    executor = [
+        sys.executable,
+        str(ROOT / "tools" / "execute_pages.py"),
+        str(work / "_build" / ".jupyter_cache"),
+    ]
     environment = os.environ | {
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
@@ -133,6 +138,11 @@ def _run(work: Path) -> tuple[int, list[str]]:
         "NO_COLOR": "1",
         "SOURCE_DATE_EPOCH": "1767225600",
     }
+    executed = subprocess.run(
+        executor, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if executed.returncode:  # the build below executes what is missing, and reports what fails
+        print(f"Pages could not be executed side by side: {executed.stderr.strip().splitlines()[-1]}")
     process = subprocess.Popen(
         [*command, "-n", "-W", "--keep-going"],
         cwd=ROOT,

@@ -54,7 +54,9 @@ def test_difference_from_the_expected_score_is_reported():
         sample.name: StudentGrade(
             sample.name,
             {
-                name: QuestionGrade(score, 4.0, False, "", sample.misconceptions.get(name, []))
+                name: QuestionGrade(
+                    score, 4.0, False, sample.messages.get(name, ""), sample.misconceptions.get(name, [])
+                )
                 for name, score in sample.scores.items()
             },
         )

@@ -128,13 +128,13 @@ def test_unknown_names_are_refused_with_those_that_there_are() -> None:
 
 def test_command() -> None:
     runner = CliRunner()
-    listed = runner.invoke(app, ["models", "list"])
+    listed = runner.invoke(app, ["models", "trained"])
     assert listed.exit_code == 0
     assert all(name in listed.stdout for name in NAMES)
-    shown = runner.invoke(app, ["models", "info", NAMES[0]])
+    shown = runner.invoke(app, ["models", "card", NAMES[0]])
     assert shown.exit_code == 0
     assert f'snnkit.models.pretrained("{NAMES[0]}")' in shown.stdout
-    refused = runner.invoke(app, ["models", "info", "x"])
+    refused = runner.invoke(app, ["models", "card", "x"])
     assert (refused.exit_code, refused.stderr) == (
         1,
         f"error: no trained network 'x'; there are {', '.join(NAMES)}\n",
