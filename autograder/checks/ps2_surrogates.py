@@ -548,6 +548,13 @@ def _carries_over(data: Data) -> bool:
     return not np.allclose(last(1), last(3)) and not np.allclose(_loop(data, "other")["rates"], last(2))
 
 
+def _tells(data: Data) -> bool:
+    """Whether one neuron object for both layers, where that is possible, shows in the rates."""
+    if len(data["first"]) != len(data["second"]):
+        return True
+    return not np.allclose(_loop(data)["rates"], _loop(data, shared=True)["rates"])
+
+
 def _network_cases(rng: np.random.Generator) -> list[Case]:
     def dyadic(*shape: int, scale: float) -> Any:
         return (rng.integers(-24, 40, size=shape) / 64 * scale).astype(np.float32)
@@ -570,7 +577,7 @@ def _network_cases(rng: np.random.Generator) -> list[Case]:
                 "frames": rng.integers(0, 3, size=(steps, batch, *inputs)).astype(np.float32),
                 "other": rng.integers(0, 3, size=(steps, batch, *inputs)).astype(np.float32),
             }
-            if part != "again" or _carries_over(data):
+            if _carries_over(data) if part == "again" else _tells(data):
                 break
         if part == "gradient":
             data["weighting"] = rng.uniform(-1, 1, size=(batch, 4)).astype(np.float32)
