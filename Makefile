@@ -46,7 +46,7 @@ site: env ## build the website (strictly) into build/site
 	@$(PY) tools/build_book.py
 
 pdf: site ## print the whole book into one PDF (needs Chromium), linked on the landing page
-	@$(PY) tools/make_pdf.py
+	@$(PY) -m tools.make_pdf
 
 serve: site ## serve the website on loopback (PORT=8000)
 	@echo "http://127.0.0.1:$(PORT)/  (Ctrl-C ends it)"

@@ -10,9 +10,9 @@ missing it says so and ends with status 1.  There is no official split; see :fun
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 import typer
@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from experiments.event_qcfs import OneFrame, learning, price
 from experiments.provenance import RESULTS
-from experiments.rows import Job, fill
+from experiments.rows import Folder, Job, Output, Quick, destination, fill
 from snnkit.conversion import QCFS, SpikingNetwork, convert
 from snnkit.datasets import DataNotFoundError, cifar10_dvs, find
 from snnkit.energy import count_ann, count_converted, count_played
@@ -72,45 +72,44 @@ class Trained:
         self.sizes, self.root = sizes, root
         self.frames, self.labels = frames_of("test", sizes.test, sizes, root)
         self.frames = self.frames.transpose(0, 1).contiguous()
-        self._found: tuple[nn.Module, SpikingNetwork, dict[str, Any]] | None = None
 
+    @cached_property
     def networks(self) -> tuple[nn.Module, SpikingNetwork, dict[str, Any]]:
-        if self._found is None:
-            sizes = self.sizes
-            frames, labels = frames_of("train", sizes.train, sizes, self.root)
-            set_seed(sizes.seed)
-            model = small_cnn(2, 32, width=sizes.width, activation=lambda: QCFS(sizes.levels, sizes.clip))
-            history = fit(
-                OneFrame(model),
-                Batches(
-                    frames.mean(1, keepdim=True),
-                    labels,
-                    sizes.batch,
-                    generator=torch.Generator().manual_seed(sizes.seed),
-                    augment=lambda x, g: random_shift(x, 2, g),
-                ),
-                epochs=sizes.epochs,
-                lr=sizes.lr,
-                loss=functional.cross_entropy,
-            )
-            self._found = model.eval(), convert(model), learning(history, 1.0)
-        return self._found
+        """The trained network, the converted one, and what the training took."""
+        sizes = self.sizes
+        frames, labels = frames_of("train", sizes.train, sizes, self.root)
+        set_seed(sizes.seed)
+        model = small_cnn(2, 32, width=sizes.width, activation=lambda: QCFS(sizes.levels, sizes.clip))
+        history = fit(
+            OneFrame(model),
+            Batches(
+                frames.mean(1, keepdim=True),
+                labels,
+                sizes.batch,
+                generator=torch.Generator().manual_seed(sizes.seed),
+                augment=lambda x, g: random_shift(x, 2, g),
+            ),
+            epochs=sizes.epochs,
+            lr=sizes.lr,
+            loss=functional.cross_entropy,
+        )
+        return model.eval(), convert(model), learning(history, 1.0)
 
     def _right(self, logits: Tensor) -> float:
         return float((logits.argmax(1) == self.labels).float().mean())
 
     def analog(self) -> dict[str, Any]:
-        model, _, learnt = self.networks()
+        model, _, learnt = self.networks
         with torch.no_grad():
             right = self._right(model(self.frames.mean(0)))
         return {"accuracy": right, **learnt, **price(count_ann(model, self.frames.mean(0)))}
 
     def constant(self, steps: int) -> dict[str, Any]:
-        network, x = self.networks()[1], self.frames.mean(0)
+        network, x = self.networks[1], self.frames.mean(0)
         return {"accuracy": self._right(network(x, steps)), **price(count_converted(network, x, steps))}
 
     def in_order(self) -> dict[str, Any]:
-        network = self.networks()[1]
+        network = self.networks[1]
         return {
             "accuracy": self._right(network.play(self.frames)),
             **price(count_played(network, self.frames)),
@@ -135,21 +134,20 @@ def run(
     ]
     jobs.append(Job({"system": "converted, frames in order", "steps": sizes.frames}, trained.in_order))
     used = {f"cifar10_dvs/{path.name}": path for path in sorted(folder.glob("*.zip"))}
-    settings = {
-        key: list(v) if isinstance(v, tuple) else v for key, v in asdict(sizes).items() if key != "seed"
-    }
-    return fill(output, jobs, seed=sizes.seed, data=used, settings=settings, progress=progress)
+    settings = asdict(sizes)
+    return fill(output, jobs, seed=settings.pop("seed"), data=used, settings=settings, progress=progress)
 
 
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="A few recordings, to see that it runs.")] = False,
-    data: Annotated[Path | None, typer.Option(help="Folder with the data; by default SNNKIT_DATA.")] = None,
-    output: Annotated[Path, typer.Option(help="Result file.")] = OUTPUT,
+    quick: Quick = False,
+    data: Folder = None,
+    output: Output = None,
 ) -> None:
     """Put CIFAR10-DVS through QCFS and conversion."""
     torch.set_num_threads(1)
     try:
-        rows = run(QUICK if quick else Sizes(), output, root=data)
+        with destination(output, OUTPUT, quick) as path:
+            rows = run(QUICK if quick else Sizes(), path, root=data)
     except DataNotFoundError as error:
         typer.echo(f"nothing was measured: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from error

@@ -10,14 +10,13 @@ first layer.  Accuracy is that of the last epoch, on recordings and images that 
 
 from __future__ import annotations
 
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,14 +26,13 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
-from experiments.nmnist_surrogates import sparse, zero_share
+from experiments.nmnist_surrogates import measuring_batches, sparse, training_batches, zero_share
 from experiments.provenance import RESULTS
-from experiments.rows import Job, fill
+from experiments.rows import Folder, Job, Output, Quick, destination, fill
 from snnkit.datasets import cifar10, find, nmnist
 from snnkit.dspike import TemperatureController
 from snnkit.layers import LIF, DeadLayerWarning
 from snnkit.models import FiringRate, small_spiking_cnn, two_layer_event_snn
-from snnkit.sparse import shift_events
 from snnkit.surrogate import Dspike
 from snnkit.training import Batches, evaluate, fit, mse_to_one_hot, set_seed, split_indices
 
@@ -162,14 +160,10 @@ class Recordings:
             dropout=0.0,
             gain=sizes.gain,
         )
-        batches = Batches(
-            sparse(self.frames[chosen.numpy()]),
-            self.labels[chosen],
-            sizes.batch,
-            generator=torch.Generator().manual_seed(seed),
-            augment=lambda x, g: shift_events(x, 1, g),
+        batches = training_batches(
+            sparse(self.frames[chosen.numpy()]), self.labels[chosen], sizes.batch, seed
         )
-        validation = Batches(sparse(self.frames[held_out.numpy()]), self.labels[held_out], 100, shuffle=False)
+        validation = measuring_batches(sparse(self.frames[held_out.numpy()]), self.labels[held_out])
         first = model.get_submodule("first").weight
         assert isinstance(first, nn.Parameter)
         learnt = learn(model, first, batches, mse_to_one_hot, sizes, sizes.epochs, difference, seed)
@@ -241,9 +235,8 @@ def run(
         for p in sorted(photographs.glob("*.npz"))
         if p.name.startswith(("train_1", "test_"))
     }
-    settings = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(sizes).items()}
     work = list(jobs(Recordings(sizes, root), Images(sizes, root), sizes))
-    return fill(output, work, seed=sizes.seeds[0], data=used, settings=settings, progress=progress)
+    return fill(output, work, seed=sizes.seeds[0], data=used, settings=asdict(sizes), progress=progress)
 
 
 def table(rows: list[dict[str, Any]]) -> Table:
@@ -263,17 +256,14 @@ def table(rows: list[dict[str, Any]]) -> Table:
 
 
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="A few samples; writes nowhere by default.")] = False,
-    data: Annotated[Path | None, typer.Option(help="Folder with the data; by default SNNKIT_DATA.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    quick: Quick = False,
+    data: Folder = None,
+    output: Output = None,
 ) -> None:
     """Train with fixed and with adaptive temperatures of Dspike."""
     torch.set_num_threads(1)
-    if quick:
-        with tempfile.TemporaryDirectory() as folder:
-            rows = run(QUICK, output or Path(folder) / OUTPUT.name, root=data)
-    else:
-        rows = run(Sizes(), output or OUTPUT, root=data)
+    with destination(output, OUTPUT, quick) as path:
+        rows = run(QUICK if quick else Sizes(), path, root=data)
     Console().print(table(rows))
 
 

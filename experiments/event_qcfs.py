@@ -13,12 +13,11 @@ inference (snnkit.energy).
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,15 +27,14 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
+from experiments.nmnist_surrogates import measuring_batches, sparse, training_batches
 from experiments.nmnist_surrogates import network as surrogate_network
-from experiments.nmnist_surrogates import sparse
 from experiments.provenance import RESULTS
-from experiments.rows import Job, fill
+from experiments.rows import Folder, Job, Output, Quick, destination, fill
 from snnkit.conversion import QCFS, SpikingNetwork, convert
 from snnkit.conversion.errors import measure_errors, measure_frame_errors
 from snnkit.datasets import find, nmnist
 from snnkit.energy import Operations, count_ann, count_converted, count_played, count_spiking
-from snnkit.sparse import shift_events
 from snnkit.surrogate import FAMILIES
 from snnkit.training import Batches, History, evaluate, fit, random_shift, set_seed, split_indices
 
@@ -126,46 +124,39 @@ class Split:
         self.sizes, self.seed = sizes, seed
         self.chosen, self.held_out = split_indices(len(labels), 0.2, seed=seed)
         self.counts, self.labels = frames, labels
-        self._converted: SpikingNetwork | None = None
-        self._trained: tuple[nn.Sequential, History] | None = None
 
     def values(self, indices: Tensor) -> Tensor:
         """Frames [T, N, 2, 34, 34] as log(1 + count)."""
         return torch.from_numpy(np.log1p(self.counts[indices.numpy()], dtype=np.float32)).transpose(0, 1)
 
+    @cached_property
     def trained(self) -> tuple[nn.Sequential, History]:
         """The QCFS network, trained on mean frames."""
-        if self._trained is None:
-            set_seed(self.seed)
-            sizes = self.sizes
-            inner = qcfs_network(2 * 34 * 34, sizes.hidden, sizes.levels, sizes.clip, sizes.dropout)
+        set_seed(self.seed)
+        sizes = self.sizes
+        inner = qcfs_network(2 * 34 * 34, sizes.hidden, sizes.levels, sizes.clip, sizes.dropout)
+        seen, kept = (self.values(part).mean(0)[:, None] for part in (self.chosen, self.held_out))
+        history = fit(
+            OneFrame(inner),
+            Batches(
+                seen,
+                self.labels[self.chosen],
+                sizes.batch,
+                generator=torch.Generator().manual_seed(self.seed),
+                augment=lambda x, g: random_shift(x, 1, g),
+            ),
+            epochs=sizes.qcfs_epochs,
+            lr=sizes.qcfs_lr,
+            loss=functional.cross_entropy,
+            validation=Batches(kept, self.labels[self.held_out], 100, shuffle=False),
+            progress=False,
+        )
+        return inner.eval(), history
 
-            def mean(indices: Tensor, shuffle: bool) -> Batches:
-                return Batches(
-                    self.values(indices).mean(0)[:, None],
-                    self.labels[indices],
-                    sizes.batch if shuffle else 100,
-                    shuffle=shuffle,
-                    generator=torch.Generator().manual_seed(self.seed),
-                    augment=(lambda x, g: random_shift(x, 1, g)) if shuffle else None,
-                )
-
-            history = fit(
-                OneFrame(inner),
-                mean(self.chosen, True),
-                epochs=sizes.qcfs_epochs,
-                lr=sizes.qcfs_lr,
-                loss=functional.cross_entropy,
-                validation=mean(self.held_out, False),
-                progress=False,
-            )
-            self._trained = inner.eval(), history
-        return self._trained
-
+    @cached_property
     def converted(self) -> SpikingNetwork:
-        if self._converted is None:
-            self._converted = convert(self.trained()[0])
-        return self._converted
+        """The trained network with spikes."""
+        return convert(self.trained[0])
 
     def right(self, logits: Tensor) -> float:
         return float((logits.argmax(1) == self.labels[self.held_out]).float().mean())
@@ -173,14 +164,14 @@ class Split:
     # -- rows
 
     def qcfs(self, steps: int) -> dict[str, Any]:
-        model, history = self.trained()
+        model, history = self.trained
         x = self.values(self.held_out).mean(0)
         with torch.no_grad():
             accuracy = self.right(model(x))
         return {"accuracy": accuracy, **learning(history, self.sizes.level), **price(count_ann(model, x))}
 
     def constant(self, steps: int) -> dict[str, Any]:
-        network, x = self.converted(), self.values(self.held_out).mean(0)
+        network, x = self.converted, self.values(self.held_out).mean(0)
         return {
             "accuracy": self.right(network(x, steps)),
             "uneven": [e.uneven for e in measure_errors(network, [x], steps, tolerance=TOLERANCE)],
@@ -188,7 +179,7 @@ class Split:
         }
 
     def in_order(self, steps: int) -> dict[str, Any]:
-        network, frames = self.converted(), self.values(self.held_out)
+        network, frames = self.converted, self.values(self.held_out)
         (first,) = measure_frame_errors(network, [frames], tolerance=TOLERANCE)
         return {
             "accuracy": self.right(network.play(frames)),
@@ -202,15 +193,9 @@ class Split:
         set_seed(self.seed)
         sizes = self.sizes
         model = surrogate_network(sizes, FAMILIES["ATan"](alpha=2.0))  # type: ignore[arg-type]
-        batches = Batches(
-            sparse(self.counts[self.chosen.numpy()]),
-            self.labels[self.chosen],
-            sizes.batch,
-            generator=torch.Generator().manual_seed(self.seed),
-            augment=lambda x, g: shift_events(x, 1, g),
-        )
-        kept = sparse(self.counts[self.held_out.numpy()])
-        validation = Batches(kept, self.labels[self.held_out], 100, shuffle=False)
+        seen, kept = (sparse(self.counts[part.numpy()]) for part in (self.chosen, self.held_out))
+        batches = training_batches(seen, self.labels[self.chosen], sizes.batch, self.seed)
+        validation = measuring_batches(kept, self.labels[self.held_out])
         history = fit(model, batches, epochs=sizes.epochs, lr=sizes.lr, validation=validation, progress=False)
         operations = count_spiking(Dense(model), self.values(self.held_out))
         return {
@@ -264,13 +249,12 @@ def run(
     used = {f"nmnist/{p.name}": p for p in sorted(folder.glob("*.zip"))}
     data = nmnist(root, "train", sizes.recordings)
     frames, labels = data.frames_by_count(sizes.frames), torch.from_numpy(data.labels)
-    settings = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(sizes).items()}
     return fill(
         output,
         list(jobs(frames, labels, sizes)),
         seed=sizes.seeds[0],
         data=used,
-        settings=settings,
+        settings=asdict(sizes),
         progress=progress,
     )
 
@@ -299,19 +283,14 @@ def table(rows: list[dict[str, Any]]) -> Table:
 
 
 def main(
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A few recordings; writes nowhere by default.")
-    ] = False,
-    data: Annotated[Path | None, typer.Option(help="Folder with the data; by default SNNKIT_DATA.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    quick: Quick = False,
+    data: Folder = None,
+    output: Output = None,
 ) -> None:
     """Put N-MNIST through QCFS and conversion, beside surrogate training."""
     torch.set_num_threads(1)
-    if quick:
-        with tempfile.TemporaryDirectory() as folder:
-            rows = run(QUICK, output or Path(folder) / OUTPUT.name, root=data)
-    else:
-        rows = run(Sizes(), output or OUTPUT, root=data)
+    with destination(output, OUTPUT, quick) as path:
+        rows = run(QUICK if quick else Sizes(), path, root=data)
     Console().print(table(rows))
 
 

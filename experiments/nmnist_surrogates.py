@@ -10,13 +10,12 @@ of the last epoch; nothing is chosen by it.
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +25,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from experiments.provenance import RESULTS
-from experiments.rows import Job, fill
+from experiments.rows import Folder, Job, Output, Quick, destination, fill
 from snnkit.datasets import find, mnist, nmnist
 from snnkit.events import Camera
 from snnkit.events import frames_by_count as count_frames
@@ -94,6 +93,22 @@ def sparse(frames: np.ndarray[Any, Any]) -> EventFrames:
     return EventFrames.from_dense(frames, np.log1p)
 
 
+def training_batches(frames: EventFrames, labels: Tensor, size: int, seed: int) -> Batches:
+    """Recordings to learn from, shuffled and shifted by up to a pixel."""
+    return Batches(
+        frames,
+        labels,
+        size,
+        generator=torch.Generator().manual_seed(seed),
+        augment=lambda x, g: shift_events(x, 1, g),
+    )
+
+
+def measuring_batches(frames: EventFrames, labels: Tensor) -> Batches:
+    """Recordings to measure on, as they are."""
+    return Batches(frames, labels, 100, shuffle=False)
+
+
 class Recordings:
     """Real frames, and simulated ones when they are asked for."""
 
@@ -158,21 +173,14 @@ def zero_share(model: nn.Sequential, batches: Batches) -> float:
 def train(model: nn.Sequential, data: Recordings, sizes: Sizes, seed: int, slopes: bool) -> dict[str, Any]:
     """Train on one split; accuracy and, with ``slopes``, zero-gradient share before and after."""
     chosen, held_out = split_indices(len(data.labels), 0.2, seed=seed)
-    shifted = partial(shift_events, pixels=1)
-    batches = Batches(
-        sparse(data.frames[chosen.numpy()]),
-        data.labels[chosen],
-        sizes.batch,
-        generator=torch.Generator().manual_seed(seed),
-        augment=lambda x, g: shifted(x, generator=g),
-    )
-    validation = Batches(sparse(data.frames[held_out.numpy()]), data.labels[held_out], 100, shuffle=False)
+    batches = training_batches(sparse(data.frames[chosen.numpy()]), data.labels[chosen], sizes.batch, seed)
+    validation = measuring_batches(sparse(data.frames[held_out.numpy()]), data.labels[held_out])
     row: dict[str, Any] = {}
     if slopes:
         row["zero_share_before"] = round(zero_share(model, validation), 4)
     history = fit(model, batches, epochs=sizes.epochs, lr=sizes.lr, progress=False)
     row["accuracy"] = evaluate(model, validation)
-    row["test_accuracy"] = evaluate(model, Batches(data.test, data.test_labels, 100, shuffle=False))
+    row["test_accuracy"] = evaluate(model, measuring_batches(data.test, data.test_labels))
     row["loss"] = round(history.loss[-1], 5)
     if slopes:
         row["zero_share_after"] = round(zero_share(model, validation), 4)
@@ -195,7 +203,7 @@ def train_simulated(data: Recordings, sizes: Sizes, seed: int) -> dict[str, Any]
     real = Batches(sparse(data.frames), data.labels, 100, shuffle=False)
     return {
         "accuracy": evaluate(model, real),
-        "test_accuracy": evaluate(model, Batches(data.test, data.test_labels, 100, shuffle=False)),
+        "test_accuracy": evaluate(model, measuring_batches(data.test, data.test_labels)),
         "loss": round(history.loss[-1], 5),
     }
 
@@ -254,14 +262,13 @@ def run(
     folder, digits = find("nmnist", root), find("mnist", root)
     used = {f"nmnist/{p.name}": p for p in sorted(folder.glob("*.zip"))}
     used |= {f"mnist/{p.name}": p for p in sorted(digits.glob("train*.gz"))}
-    settings = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(sizes).items()}
     data = Recordings(sizes, root)
     return fill(
         output,
         list(jobs(data, sizes)),
         seed=sizes.seeds[0],
         data=used,
-        settings=settings,
+        settings=asdict(sizes),
         progress=progress,
     )
 
@@ -288,19 +295,14 @@ def table(rows: list[dict[str, Any]]) -> Table:
 
 
 def main(
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A few recordings; writes nowhere by default.")
-    ] = False,
-    data: Annotated[Path | None, typer.Option(help="Folder with the data; by default SNNKIT_DATA.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    quick: Quick = False,
+    data: Folder = None,
+    output: Output = None,
 ) -> None:
     """Train the two-layer network on N-MNIST with many surrogates."""
     torch.set_num_threads(1)
-    if quick:
-        with tempfile.TemporaryDirectory() as folder:
-            rows = run(QUICK, output or Path(folder) / OUTPUT.name, root=data)
-    else:
-        rows = run(Sizes(), output or OUTPUT, root=data)
+    with destination(output, OUTPUT, quick) as path:
+        rows = run(QUICK if quick else Sizes(), path, root=data)
     Console().print(table(rows))
 
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from experiments.provenance import RESULTS, Clock, provenance, read, write
+from experiments.rows import Folder, Output, Quick, destination
 from snnkit.conversion import (
     Adaptive,
     BiasCorrection,
@@ -249,22 +250,15 @@ def table(rows: list[dict[str, Any]]) -> Table:
 
 
 def main(
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A few images and steps; writes nowhere by default.")
-    ] = False,
+    quick: Quick = False,
     seed: Annotated[int, typer.Option(min=0, help="Draws the calibration images.")] = 0,
-    data: Annotated[Path | None, typer.Option(help="Folder with the data; by default SNNKIT_DATA.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    data: Folder = None,
+    output: Output = None,
 ) -> None:
     """Convert the trained ResNet-20 in many ways and measure the accuracy for T = 4 to 128."""
     torch.set_num_threads(1)
-    if quick:
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as folder:
-            rows = run(QUICK, seed, output or Path(folder) / OUTPUT.name, root=data)
-    else:
-        rows = run(Sizes(), seed, output or OUTPUT, root=data)
+    with destination(output, OUTPUT, quick) as path:
+        rows = run(QUICK if quick else Sizes(), seed, path, root=data)
     Console().print(table(rows))
 
 

@@ -1,4 +1,4 @@
-"""Fill a result file row by row, so that a run that was stopped goes on where it was.
+"""Fill a result file row by row, so that a run that was stopped goes on where it was; and the options of its command.
 
 A :class:`Job` is what identifies a row and the work that measures it.  The file is replaced as a whole after every
 job; jobs whose row is there already are not run again.
@@ -6,14 +6,32 @@ job; jobs whose row is there already are not run again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from tqdm import tqdm
 
 from experiments.provenance import Clock, provenance, read, write
+
+Quick = Annotated[bool, typer.Option("--quick", help="A few samples; writes nowhere by default.")]
+Folder = Annotated[Path | None, typer.Option(help="Folder with the data; by default SNNKIT_DATA.")]
+Output = Annotated[Path | None, typer.Option(help="Result file.")]
+
+
+@contextmanager
+def destination(output: Path | None, usual: Path, quick: bool) -> Iterator[Path]:
+    """Where the rows go: ``output`` if given, for a quick run a folder that is removed afterwards, else ``usual``."""
+    if output is not None or not quick:
+        yield output or usual
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / usual.name
 
 
 @dataclass(frozen=True)
@@ -40,7 +58,7 @@ def fill(
         jobs: In the order in which they are to be run.
         seed: Of the whole experiment.
         data: Files that are read, for the provenance.
-        settings: Whatever else decides the numbers; must be ready for JSON.
+        settings: Whatever else decides the numbers; kept as JSON keeps it, a tuple as a list.
         progress: Whether to show a progress bar.
 
     Returns:
@@ -51,6 +69,7 @@ def fill(
     """
     rows: dict[str, dict[str, Any]] = {}
     spent = 0.0
+    settings = json.loads(json.dumps(dict(settings)))
     if output.is_file():
         earlier = read(output)
         before = earlier["provenance"]["settings"]

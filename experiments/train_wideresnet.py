@@ -264,7 +264,7 @@ class Training:
             now = time.monotonic()
             at.seconds, begun = at.seconds + now - begun, now
             bar.update()
-            bar.set_postfix(loss=f"{float(loss):.3f}", refresh=False)
+            bar.set_postfix(loss=f"{float(loss.detach()):.3f}", refresh=False)
             if now - saved > every:
                 self.save()
                 saved = now
@@ -273,7 +273,7 @@ class Training:
         entry = {
             "stage": stage.name,
             "epoch": at.epoch + 1,
-            "loss": float(loss),
+            "loss": float(loss.detach()),
             "validation": right,
             "validation_images": len(held_out),
             "seconds": round(at.seconds, 1),

@@ -10,13 +10,12 @@ answer is known, the pre-runs of a remedy included; a remedy that looks at the i
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 import typer
@@ -25,7 +24,7 @@ from rich.table import Table
 from torch import Tensor
 
 from experiments.provenance import RESULTS
-from experiments.rows import Job, fill
+from experiments.rows import Folder, Job, Output, Quick, destination, fill
 from snnkit.conversion import SpikingNetwork, convert
 from snnkit.conversion.errors import LayerErrors, even_logits, measure_errors, spiking_layers
 from snnkit.conversion.remedies import SignedSpikes, firing_rules, offsets_calibrated, residuals_silenced
@@ -61,10 +60,11 @@ Prepare = Callable[[SpikingNetwork, Tensor], AbstractContextManager[int | None]]
 
 @dataclass(frozen=True)
 class Method:
-    """A way to run the network; ``prepare`` gives the number of steps that it ran before."""
+    """A way to run the network after each of ``steps``; ``prepare`` gives the number of steps that it ran before."""
 
     name: str
     prepare: Prepare
+    steps: tuple[int, ...]
 
 
 def signed(network: SpikingNetwork, x: Tensor) -> AbstractContextManager[None]:
@@ -72,16 +72,17 @@ def signed(network: SpikingNetwork, x: Tensor) -> AbstractContextManager[None]:
     return firing_rules(network, {name: SignedSpikes() for name in spiking_layers(network)})
 
 
-def methods(levels: int) -> tuple[Method, ...]:
-    """The remedies; their pre-runs take as many steps as the network has levels."""
+def methods(levels: int, sizes: Sizes) -> tuple[Method, ...]:
+    """The remedies, the dear ones last; their pre-runs take as many steps as the network has levels."""
+    offsets = partial(offsets_calibrated, pre_steps=levels, passes=1)
+    silenced = partial(residuals_silenced, pre_steps=levels, tolerance=SILENCE)
+    layer_by_layer = sizes.offset_steps if levels <= sizes.offset_levels else ()
     return (
-        Method("plain", lambda network, x: nullcontext()),
-        Method("signed spikes", signed),
-        Method("SRP", partial(residuals_silenced, pre_steps=levels, tolerance=SILENCE)),
-        Method(
-            "COS, layers together", partial(offsets_calibrated, pre_steps=levels, passes=1, together=True)
-        ),
-        Method("COS, layer by layer", partial(offsets_calibrated, pre_steps=levels, passes=1)),
+        Method("plain", lambda network, x: nullcontext(), sizes.steps),
+        Method("signed spikes", signed, sizes.remedy_steps),
+        Method("SRP", silenced, sizes.remedy_steps),
+        Method("COS, layers together", partial(offsets, together=True), sizes.remedy_steps),
+        Method("COS, layer by layer", offsets, layer_by_layer),
     )
 
 
@@ -114,13 +115,13 @@ class Network:
             sum(self._right(even_logits(self.network, x, steps), y) for x, y in self.batches()), 0
         )
 
-    def spiking(self, method: Method, steps: int, all_steps: tuple[int, ...]) -> dict[str, Any]:
-        """Accuracy after ``steps``, from one run that serves ``all_steps``."""
+    def spiking(self, method: Method, steps: int) -> dict[str, Any]:
+        """Accuracy after ``steps``, from one run that serves all of the method's."""
         if method.name not in self.runs:
-            found = dict.fromkeys(all_steps, (0, 0))
+            found = dict.fromkeys(method.steps, (0, 0))
             for x, y in self.batches():
                 with method.prepare(self.network, x) as before:
-                    for done, logits in enumerate(self.network.stream(x, max(all_steps)), start=1):
+                    for done, logits in enumerate(self.network.stream(x, max(method.steps)), start=1):
                         if done in found:
                             found[done] = (found[done][0] + self._right(logits, y), before or 0)
             self.runs[method.name] = found
@@ -174,15 +175,10 @@ def jobs(networks: list[Network], sizes: Sizes) -> list[Job]:
             add(network, "accuracy", "no unevenness", steps, partial(network.without_unevenness, steps))
         for steps in sizes.layer_steps:
             add(network, "layers", "plain", steps, partial(network.layers, steps))
-    for index in range(len(methods(1))):
-        for network in networks:
-            method = methods(network.levels)[index]
-            spans = {"plain": sizes.steps, "COS, layer by layer": sizes.offset_steps}
-            if "layer by layer" in method.name and network.levels > sizes.offset_levels:
-                continue
-            span = spans.get(method.name, sizes.remedy_steps)
-            for steps in span:
-                add(network, "accuracy", method.name, steps, partial(network.spiking, method, steps, span))
+    for ways in zip(*(methods(network.levels, sizes) for network in networks), strict=True):
+        for network, method in zip(networks, ways, strict=True):
+            for steps in method.steps:
+                add(network, "accuracy", method.name, steps, partial(network.spiking, method, steps))
     return found
 
 
@@ -206,8 +202,7 @@ def run(
     networks = [Network(name, normalise(images), labels, sizes) for name in chosen]
     used = {f"cifar10/{path.name}": path for path in sorted(folder.glob("test_*.npz"))}
     used |= {f"snnkit/assets/{name}.safetensors": ASSETS / f"{name}.safetensors" for name in chosen}
-    kept = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(sizes).items()}
-    return fill(output, jobs(networks, sizes), seed=0, data=used, settings=kept, progress=progress)
+    return fill(output, jobs(networks, sizes), seed=0, data=used, settings=asdict(sizes), progress=progress)
 
 
 def table(rows: list[dict[str, Any]]) -> Table:
@@ -228,19 +223,14 @@ def table(rows: list[dict[str, Any]]) -> Table:
 
 
 def main(
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A few images and steps; writes nowhere by default.")
-    ] = False,
-    data: Annotated[Path | None, typer.Option(help="Folder with the data; by default SNNKIT_DATA.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    quick: Quick = False,
+    data: Folder = None,
+    output: Output = None,
 ) -> None:
     """Run the QCFS WideResNets as spiking networks."""
     torch.set_num_threads(1)
-    if quick:
-        with tempfile.TemporaryDirectory() as folder:
-            rows = run(QUICK, output or Path(folder) / OUTPUT.name, root=data)
-    else:
-        rows = run(Sizes(), output or OUTPUT, root=data)
+    with destination(output, OUTPUT, quick) as path:
+        rows = run(QUICK if quick else Sizes(), path, root=data)
     Console().print(table(rows))
 
 

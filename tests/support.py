@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools.make_pdf import chromium
-from tools.make_pdf import contents as pages
+from tools.make_pdf import chromium, pages
 
 __all__ = ["ROOT", "SITE", "chromium", "pages"]
 

@@ -125,11 +125,7 @@ def _forget(build: Path, wanted: dict[str, str], found: dict[str, str]) -> None:
 def _run(work: Path) -> tuple[int, list[str]]:
     """Run jupyter-book, show its progress, and return its exit status and the warnings."""
     command = [sys.executable, "-c", RUN, "build", str(ROOT), "--path-output", str(work)]
-    executor = [
-        sys.executable,
-        str(ROOT / "tools" / "execute_pages.py"),
-        str(work / "_build" / ".jupyter_cache"),
-    ]
+    executor = [sys.executable, "-m", "tools.execute_pages", str(work / "_build" / ".jupyter_cache")]
     environment = os.environ | {
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",

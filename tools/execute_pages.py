@@ -7,12 +7,12 @@ that the error is reported where the page is read.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import single_nb_execution
@@ -20,14 +20,17 @@ from myst_nb.core.config import NbParserConfig
 from myst_nb.core.read import create_nb_reader
 from myst_parser.config.main import MdParserConfig
 
+from tools.contents import contents
+
 ROOT = Path(__file__).resolve().parent.parent
+#: A page holds torch and takes about half a gigabyte.
+WORKERS = 4
 
 
 def pages() -> list[Path]:
     """Pages of the contents that hold code cells."""
-    names = re.findall(r"(?:file|root): (book/\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    found = [ROOT / f"{name}.md" for name in names]
-    return [page for page in found if "{code-cell}" in page.read_text(encoding="utf-8")]
+    found = [ROOT / f"{name}.md" for name in contents(ROOT)]
+    return [page for page in found if page.is_file() and "{code-cell}" in page.read_text(encoding="utf-8")]
 
 
 def notebook_of(page: Path) -> Any:
@@ -67,4 +70,5 @@ def execute(folder: Path, jobs: int, timeout: int) -> int:
 
 
 if __name__ == "__main__":
-    execute(Path(sys.argv[1]), os.cpu_count() or 1, 180)
+    settings = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    execute(Path(sys.argv[1]), min(os.cpu_count() or 1, WORKERS), settings["execute"]["timeout"])

@@ -1,4 +1,4 @@
-"""Print the whole book into one file: ``python tools/make_pdf.py`` (``make pdf``), after the site was built.
+"""Print the whole book into one file: ``python -m tools.make_pdf`` (``make pdf``), after the site was built.
 
 Every page of the contents is printed by Chromium as a reader would print it, and the parts are joined with an outline.
 The file lies in the site, and the landing page then links to it.
@@ -12,13 +12,14 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
 from playwright.sync_api import Error, Page, sync_playwright
 from pypdf import PdfWriter
 from tqdm import tqdm
+
+from tools.contents import contents
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "build" / "site"
@@ -39,22 +40,9 @@ def chromium() -> str | None:
     )
 
 
-def contents(root: Path = ROOT) -> list[str]:
+def pages(root: Path = ROOT) -> list[str]:
     """Every page of the site in the order of the table of contents, by its path within the site."""
-
-    def files(node: object) -> Iterator[str]:
-        if isinstance(node, list):
-            for item in node:
-                yield from files(item)
-        elif isinstance(node, dict):
-            yield from (node[key] for key in ("root", "file") if key in node)
-            if "glob" in node:
-                yield from sorted(str(path.relative_to(root)) for path in root.glob(node["glob"]))
-            for value in node.values():
-                yield from files(value)
-
-    names = files(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
-    return [str(Path(name).with_suffix("")) + ".html" for name in dict.fromkeys(names)]
+    return [f"{name}.html" for name in contents(root)]
 
 
 def _print(page: Page, place: Path) -> tuple[str, bytes]:
@@ -133,12 +121,12 @@ def main(arguments: list[str] | None = None) -> int:
         print("make pdf: Chromium was not found; install it or set CHROMIUM to its path", file=sys.stderr)
         return 2
     try:
-        pages = make(options.site, contents(), options.site / NAME, browser)
-        link(options.site, NAME, pages)
+        count = make(options.site, pages(), options.site / NAME, browser)
+        link(options.site, NAME, count)
     except (OSError, ValueError, Error) as error:
         print(f"make pdf: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
-    print(f"The book was printed: {options.site / NAME} ({pages} pages)")
+    print(f"The book was printed: {options.site / NAME} ({count} pages)")
     return 0
 
 

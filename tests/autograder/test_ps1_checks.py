@@ -94,9 +94,8 @@ def test_counts_are_those_of_the_period_in_steps():
     """One spike in every ``first_spike_step`` steps, which is another way to the count than a simulation."""
     for data in cases(ps1.FI_CURVE, "counted"):
         constants = {name: data[name] for name in ("dt", "tau", "threshold", "resistance")}
-        if (
-            data["dt"] > 30 * data["tau"]
-        ):  # the charge is R I, as far as doubles tell: the threshold itself fires
+        # In a step that long the charge is R I, as far as doubles tell: the threshold itself fires.
+        if data["dt"] > 30 * data["tau"]:
             every = data["steps"] * (data["resistance"] * data["current"] >= data["threshold"])
             assert np.allclose(ps1._counted(data)["rate"], every / (data["steps"] * data["dt"]))
             continue
