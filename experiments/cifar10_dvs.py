@@ -16,16 +16,15 @@ from typing import Any
 
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
 from experiments.event_qcfs import OneFrame, learning, price
-from experiments.provenance import RESULTS
-from experiments.rows import Folder, Job, Output, Quick, destination, fill
+from experiments.provenance import RESULTS, files
+from experiments.rows import Job, command, fill
 from snnkit.conversion import QCFS, SpikingNetwork, convert
-from snnkit.datasets import DataNotFoundError, cifar10_dvs, find
+from snnkit.datasets import cifar10_dvs, find
 from snnkit.energy import count_ann, count_converted, count_played
 from snnkit.events import frames_by_count
 from snnkit.models import small_cnn
@@ -133,30 +132,22 @@ def run(
         for t in sizes.steps
     ]
     jobs.append(Job({"system": "converted, frames in order", "steps": sizes.frames}, trained.in_order))
-    used = {f"cifar10_dvs/{path.name}": path for path in sorted(folder.glob("*.zip"))}
+    used = files("cifar10_dvs", folder, "*.zip")
     settings = asdict(sizes)
     return fill(output, jobs, seed=settings.pop("seed"), data=used, settings=settings, progress=progress)
 
 
-def main(
-    quick: Quick = False,
-    data: Folder = None,
-    output: Output = None,
-) -> None:
-    """Put CIFAR10-DVS through QCFS and conversion."""
-    torch.set_num_threads(1)
-    try:
-        with destination(output, OUTPUT, quick) as path:
-            rows = run(QUICK if quick else Sizes(), path, root=data)
-    except DataNotFoundError as error:
-        typer.echo(f"nothing was measured: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1) from error
-    table = Table("system", "T", "accuracy (%)", "energy (nJ)")
+def table(rows: list[dict[str, Any]]) -> Table:
+    """Accuracy and energy of every system."""
+    result = Table("system", "T", "accuracy (%)", "energy (nJ)")
     for row in rows:
-        table.add_row(
+        result.add_row(
             row["system"], str(row["steps"] or ""), f"{100 * row['accuracy']:.1f}", f"{row['energy_nj']:.0f}"
         )
-    Console().print(table)
+    return result
+
+
+main = command("Put CIFAR10-DVS through QCFS and conversion.", run, table, Sizes(), QUICK, OUTPUT)
 
 
 if __name__ == "__main__":

@@ -21,14 +21,13 @@ from typing import Any
 import numpy as np
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
 from experiments.nmnist_surrogates import measuring_batches, sparse, training_batches, zero_share
-from experiments.provenance import RESULTS
-from experiments.rows import Folder, Job, Output, Quick, destination, fill
+from experiments.provenance import RESULTS, files
+from experiments.rows import Job, command, fill
 from snnkit.datasets import cifar10, find, nmnist
 from snnkit.dspike import TemperatureController
 from snnkit.layers import LIF, DeadLayerWarning
@@ -229,12 +228,8 @@ def run(
         ValueError: If ``output`` was made with other sizes.
     """
     events, photographs = find("nmnist", root), find("cifar10", root)
-    used = {f"nmnist/{p.name}": p for p in sorted(events.glob("*.zip"))}
-    used |= {
-        f"cifar10/{p.name}": p
-        for p in sorted(photographs.glob("*.npz"))
-        if p.name.startswith(("train_1", "test_"))
-    }
+    used = files("nmnist", events, "*.zip")
+    used |= files("cifar10", photographs, "train_1*.npz", "test_*.npz")
     work = list(jobs(Recordings(sizes, root), Images(sizes, root), sizes))
     return fill(output, work, seed=sizes.seeds[0], data=used, settings=asdict(sizes), progress=progress)
 
@@ -255,16 +250,9 @@ def table(rows: list[dict[str, Any]]) -> Table:
     return result
 
 
-def main(
-    quick: Quick = False,
-    data: Folder = None,
-    output: Output = None,
-) -> None:
-    """Train with fixed and with adaptive temperatures of Dspike."""
-    torch.set_num_threads(1)
-    with destination(output, OUTPUT, quick) as path:
-        rows = run(QUICK if quick else Sizes(), path, root=data)
-    Console().print(table(rows))
+main = command(
+    "Train with fixed and with adaptive temperatures of Dspike.", run, table, Sizes(), QUICK, OUTPUT
+)
 
 
 if __name__ == "__main__":

@@ -22,15 +22,14 @@ from typing import Any
 import numpy as np
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
 from experiments.nmnist_surrogates import measuring_batches, sparse, training_batches
 from experiments.nmnist_surrogates import network as surrogate_network
-from experiments.provenance import RESULTS
-from experiments.rows import Folder, Job, Output, Quick, destination, fill
+from experiments.provenance import RESULTS, files
+from experiments.rows import Job, command, fill
 from snnkit.conversion import QCFS, SpikingNetwork, convert
 from snnkit.conversion.errors import measure_errors, measure_frame_errors
 from snnkit.datasets import find, nmnist
@@ -246,7 +245,7 @@ def run(
         ValueError: If ``output`` was made with other sizes.
     """
     folder = find("nmnist", root)
-    used = {f"nmnist/{p.name}": p for p in sorted(folder.glob("*.zip"))}
+    used = files("nmnist", folder, "*.zip")
     data = nmnist(root, "train", sizes.recordings)
     frames, labels = data.frames_by_count(sizes.frames), torch.from_numpy(data.labels)
     return fill(
@@ -282,16 +281,9 @@ def table(rows: list[dict[str, Any]]) -> Table:
     return result
 
 
-def main(
-    quick: Quick = False,
-    data: Folder = None,
-    output: Output = None,
-) -> None:
-    """Put N-MNIST through QCFS and conversion, beside surrogate training."""
-    torch.set_num_threads(1)
-    with destination(output, OUTPUT, quick) as path:
-        rows = run(QUICK if quick else Sizes(), path, root=data)
-    Console().print(table(rows))
+main = command(
+    "Put N-MNIST through QCFS and conversion, beside surrogate training.", run, table, Sizes(), QUICK, OUTPUT
+)
 
 
 if __name__ == "__main__":

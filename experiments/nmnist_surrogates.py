@@ -20,12 +20,11 @@ from typing import Any
 import numpy as np
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from experiments.provenance import RESULTS
-from experiments.rows import Folder, Job, Output, Quick, destination, fill
+from experiments.provenance import RESULTS, files
+from experiments.rows import Job, command, fill
 from snnkit.datasets import find, mnist, nmnist
 from snnkit.events import Camera
 from snnkit.events import frames_by_count as count_frames
@@ -260,8 +259,8 @@ def run(
         ValueError: If ``output`` was made with other sizes.
     """
     folder, digits = find("nmnist", root), find("mnist", root)
-    used = {f"nmnist/{p.name}": p for p in sorted(folder.glob("*.zip"))}
-    used |= {f"mnist/{p.name}": p for p in sorted(digits.glob("train*.gz"))}
+    used = files("nmnist", folder, "*.zip")
+    used |= files("mnist", digits, "train*.gz")
     data = Recordings(sizes, root)
     return fill(
         output,
@@ -294,16 +293,9 @@ def table(rows: list[dict[str, Any]]) -> Table:
     return result
 
 
-def main(
-    quick: Quick = False,
-    data: Folder = None,
-    output: Output = None,
-) -> None:
-    """Train the two-layer network on N-MNIST with many surrogates."""
-    torch.set_num_threads(1)
-    with destination(output, OUTPUT, quick) as path:
-        rows = run(QUICK if quick else Sizes(), path, root=data)
-    Console().print(table(rows))
+main = command(
+    "Train the two-layer network on N-MNIST with many surrogates.", run, table, Sizes(), QUICK, OUTPUT
+)
 
 
 if __name__ == "__main__":

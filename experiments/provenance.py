@@ -31,6 +31,11 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def files(name: str, folder: Path, *patterns: str) -> dict[str, Path]:
+    """The files of a data set that match a pattern, named ``name/file``, for :func:`provenance`."""
+    return {f"{name}/{path.name}": path for pattern in patterns for path in sorted(folder.glob(pattern))}
+
+
 def hardware() -> str:
     """The processor's name, the number of logical cores and the number of threads that torch uses."""
     import torch

@@ -18,7 +18,7 @@ import typer
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from experiments.provenance import RESULTS, Clock, provenance, write
+from experiments.provenance import RESULTS, Clock, files, provenance, write
 from experiments.train_wideresnet import FOLDER, HELD_OUT, Settings, Stage, accuracy, build
 from snnkit.datasets import cifar10, find
 from snnkit.models.trained import ModelCard, load, save
@@ -117,7 +117,7 @@ def main(
     for card in publish(settings, folder, ASSETS, pixels, np.asarray(data.labels)):
         typer.echo(f"{card.name}: {100 * card.accuracy:.1f} % of {card.images:,} test images")
     place = find("cifar10")
-    used = {f"cifar10/{p.name}": p for p in sorted(place.glob("train_*.npz"))}
+    used = files("cifar10", place, "train_*.npz")
     decided = {key: value for key, value in asdict(settings).items() if key != "seed"}
     record = provenance(seed=settings.seed, data=used, clock=Clock(history[-1]["seconds"]), **decided)
     write(OUTPUT, history, {**record, "command": "python -m experiments.train_wideresnet"})

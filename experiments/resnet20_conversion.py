@@ -21,7 +21,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from experiments.provenance import RESULTS, Clock, provenance, read, write
+from experiments.provenance import RESULTS, Clock, files, provenance, read, write
 from experiments.rows import Folder, Output, Quick, destination
 from snnkit.conversion import (
     Adaptive,
@@ -203,11 +203,7 @@ def run(
             raise ValueError(f"{output.name} was made with other settings {differs}; choose another --output")
         rows, spent = earlier["rows"], earlier["provenance"]["wall_time_s"]
     clock = Clock(spent)
-    used = {
-        f"cifar10/{p.name}": p
-        for p in sorted(folder.glob("*.npz"))
-        if p.name.startswith(("train_1", "test_"))
-    }
+    used = files("cifar10", folder, "train_1*.npz", "test_*.npz")
     used[f"weights/{WEIGHTS}"] = weights
     lines = settings(sizes.iterations)
     done = {_key(row) for row in rows}

@@ -19,13 +19,12 @@ from typing import Any
 
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from experiments.provenance import RESULTS
+from experiments.provenance import RESULTS, files
 from experiments.resnet20_conversion import WEIGHTS
-from experiments.rows import Folder, Job, Output, Quick, destination, fill
+from experiments.rows import Job, command, fill
 from snnkit.conversion import Adaptive, InitialPotential, SpikingNetwork, convert, set_thresholds
 from snnkit.conversion.errors import even_logits
 from snnkit.conversion.tuning import tune
@@ -65,7 +64,6 @@ class Experiment:
         images, labels = cifar10(root, "test", sizes.images).tensors()
         self.test = normalise(images), labels
         self.found: dict[tuple[float, float], SpikingNetwork] = {}
-        self.held_out_accuracy: dict[tuple[float, float], float] = {}
 
     def started(self) -> SpikingNetwork:
         """Adaptive thresholds for each channel, with v(0) of half of them."""
@@ -117,15 +115,11 @@ class Experiment:
     def tried(self, width: float, rate: float) -> dict[str, Any]:
         network = self.tuned(width, rate)
         right = self.accuracy(lambda x: network(x, self.sizes.steps), self.held_out)
-        self.held_out_accuracy[width, rate] = right
         return {"accuracy": right, "width": width, "rate": rate}
 
     def best(self) -> dict[str, Any]:
         """The setting that is best on held-out training images, on the test images."""
-        for setting in self.sizes.settings:
-            if setting not in self.held_out_accuracy:
-                self.tried(*setting)
-        width, rate = max(self.sizes.settings, key=lambda setting: self.held_out_accuracy[setting])
+        width, rate = max(self.sizes.settings, key=lambda setting: self.tried(*setting)["accuracy"])
         network = self.tuned(width, rate)
         right = self.accuracy(lambda x: network(x, self.sizes.steps), self.test)
         return {"accuracy": right, "width": width, "rate": rate}
@@ -160,11 +154,7 @@ def run(
     """
     folder = find("cifar10", root)
     weights = folder.parent / "weights" / WEIGHTS
-    used = {
-        f"cifar10/{p.name}": p
-        for p in sorted(folder.glob("*.npz"))
-        if p.name.startswith(("train_1", "test_"))
-    }
+    used = files("cifar10", folder, "train_1*.npz", "test_*.npz")
     used[f"weights/{WEIGHTS}"] = weights
     settings = asdict(sizes)
     return fill(
@@ -188,16 +178,7 @@ def table(rows: list[dict[str, Any]]) -> Table:
     return result
 
 
-def main(
-    quick: Quick = False,
-    data: Folder = None,
-    output: Output = None,
-) -> None:
-    """Tune the converted ResNet-20 through its eight steps."""
-    torch.set_num_threads(1)
-    with destination(output, OUTPUT, quick) as path:
-        rows = run(QUICK if quick else Sizes(), path, root=data)
-    Console().print(table(rows))
+main = command("Tune the converted ResNet-20 through its eight steps.", run, table, Sizes(), QUICK, OUTPUT)
 
 
 if __name__ == "__main__":

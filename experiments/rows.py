@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
+from rich.console import Console
+from rich.table import Table
 from tqdm import tqdm
 
 from experiments.provenance import Clock, provenance, read, write
+from snnkit.datasets import DataNotFoundError
 
 Quick = Annotated[bool, typer.Option("--quick", help="A few samples; writes nowhere by default.")]
 Folder = Annotated[Path | None, typer.Option(help="Folder with the data; by default SNNKIT_DATA.")]
@@ -32,6 +36,39 @@ def destination(output: Path | None, usual: Path, quick: bool) -> Iterator[Path]
         return
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder) / usual.name
+
+
+def command(
+    about: str,
+    run: Callable[..., list[dict[str, Any]]],
+    table: Callable[[list[dict[str, Any]]], Table],
+    full: object,
+    small: object,
+    usual: Path,
+) -> Callable[..., None]:
+    """The command of an experiment: ``run(sizes, path, root=...)`` on one thread, and its rows as a table.
+
+    Args:
+        about: What ``--help`` says.
+        run: Gives the rows; where data are missing the command says so and ends with status 1.
+        table: Of the rows.
+        full: The sizes.
+        small: Those of ``--quick``.
+        usual: The result file.
+    """
+
+    def main(quick: Quick = False, data: Folder = None, output: Output = None) -> None:
+        torch.set_num_threads(1)
+        try:
+            with destination(output, usual, quick) as path:
+                rows = run(small if quick else full, path, root=data)
+        except DataNotFoundError as error:
+            typer.echo(f"nothing was measured: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(1) from error
+        Console().print(table(rows))
+
+    main.__doc__ = about
+    return main
 
 
 @dataclass(frozen=True)

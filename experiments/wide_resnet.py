@@ -17,14 +17,12 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from experiments.provenance import RESULTS
-from experiments.rows import Folder, Job, Output, Quick, destination, fill
+from experiments.provenance import RESULTS, files
+from experiments.rows import Job, command, fill
 from snnkit.conversion import SpikingNetwork, convert
 from snnkit.conversion.errors import LayerErrors, even_logits, measure_errors, spiking_layers
 from snnkit.conversion.remedies import SignedSpikes, firing_rules, offsets_calibrated, residuals_silenced
@@ -200,7 +198,7 @@ def run(
     images, labels = cifar10(root, "test", sizes.images).tensors()
     chosen = names or pretrained_names()
     networks = [Network(name, normalise(images), labels, sizes) for name in chosen]
-    used = {f"cifar10/{path.name}": path for path in sorted(folder.glob("test_*.npz"))}
+    used = files("cifar10", folder, "test_*.npz")
     used |= {f"snnkit/assets/{name}.safetensors": ASSETS / f"{name}.safetensors" for name in chosen}
     return fill(output, jobs(networks, sizes), seed=0, data=used, settings=asdict(sizes), progress=progress)
 
@@ -222,16 +220,7 @@ def table(rows: list[dict[str, Any]]) -> Table:
     return result
 
 
-def main(
-    quick: Quick = False,
-    data: Folder = None,
-    output: Output = None,
-) -> None:
-    """Run the QCFS WideResNets as spiking networks."""
-    torch.set_num_threads(1)
-    with destination(output, OUTPUT, quick) as path:
-        rows = run(QUICK if quick else Sizes(), path, root=data)
-    Console().print(table(rows))
+main = command("Run the QCFS WideResNets as spiking networks.", run, table, Sizes(), QUICK, OUTPUT)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from html import escape
 from itertools import cycle
 from typing import Any, Protocol
 
@@ -486,6 +487,32 @@ def error_against_step(
     axes.set_ylabel(f"largest error ({unit})")
     axes.legend()
     return axes
+
+
+class Table:
+    """A table of text that a notebook shows as HTML.
+
+    Args:
+        head: title of each column.
+        lines: cells of each line, whatever :class:`str` makes of them.
+
+    Raises:
+        ValueError: if a line has more or fewer cells than the head.
+
+    Source: none, a layout.
+    """
+
+    def __init__(self, head: Sequence[object], lines: Iterable[Sequence[object]]) -> None:
+        self.head = tuple(map(str, head))
+        self.lines = tuple(tuple(map(str, line)) for line in lines)
+        for number, line in enumerate(self.lines):
+            if len(line) != len(self.head):
+                raise ValueError(f"line {number} has {len(line)} cells; the head has {len(self.head)}")
+
+    def _repr_html_(self) -> str:
+        top = "".join(f'<th scope="col">{escape(title)}</th>' for title in self.head)
+        body = ("".join(f"<td>{escape(cell)}</td>" for cell in line) for line in self.lines)
+        return '<table class="table">' + "".join(f"<tr>{line}</tr>" for line in (top, *body)) + "</table>"
 
 
 def _axes(ax: Axes | None) -> Axes:

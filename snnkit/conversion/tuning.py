@@ -13,7 +13,6 @@ they are; nothing is learnt about a test image, no step is added, and spikes sta
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,22 +21,8 @@ from tqdm import tqdm
 from snnkit._validate import require_finite, require_float, require_positive, require_steps
 from snnkit.conversion.convert import SpikingNetwork
 from snnkit.conversion.errors import ann_activations
-from snnkit.conversion.neuron import SpikingActivation, align
-
-
-class _Spike(torch.autograd.Function):
-    """1 at or above 0; backwards a triangle of the given half-width and area 1."""
-
-    @staticmethod
-    def forward(ctx: Any, u: Tensor, width: float) -> Tensor:
-        ctx.save_for_backward(u)
-        ctx.width = width
-        return (u >= 0).to(u.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (u,) = ctx.saved_tensors
-        return grad * (1 - u.abs() / ctx.width).clamp_(min=0).div_(ctx.width), None
+from snnkit.conversion.neuron import BinarySpikes, SpikingActivation, align
+from snnkit.surrogate import Triangle
 
 
 class TunableNeuron(nn.Module):
@@ -47,7 +32,7 @@ class TunableNeuron(nn.Module):
 
     Args:
         neuron: where to start from.
-        width: half-width of the triangle, in thresholds.
+        width: half-width of the surrogate, a triangle of area 1, in thresholds.
 
     Source: Bu et al., ICLR 2022, eqs. (3)-(5); Neftci, Mostafa and Zenke 2019 for the gradient.
     """
@@ -55,7 +40,8 @@ class TunableNeuron(nn.Module):
     def __init__(self, neuron: SpikingActivation, width: float) -> None:
         super().__init__()
         self.base, self.base_shift = neuron.threshold.clone(), neuron.shift.clone()
-        self.base_initial, self.width = neuron.initial.clone(), width
+        self.base_initial = neuron.initial.clone()
+        self.spike = Triangle(width, peak=1 / width)
         self.log_scale = nn.Parameter(torch.zeros_like(neuron.threshold))
         self.added = nn.Parameter(torch.zeros_like(neuron.threshold))
         self.lifted = nn.Parameter(torch.zeros_like(neuron.threshold))
@@ -78,7 +64,7 @@ class TunableNeuron(nn.Module):
         threshold, shift, initial = self.values(current)
         before = initial.expand_as(current) if self.v is None else self.v
         charge = before + current + shift
-        spike: Tensor = _Spike.apply((charge - threshold) / align(self.base, current), self.width)  # type: ignore[no-untyped-call]
+        spike: Tensor = self.spike((charge - threshold) / align(self.base, current))
         output = spike * threshold
         self.v = charge - output
         self.total = output if self.total is None else self.total + output
@@ -105,7 +91,7 @@ def tunable(network: SpikingNetwork, width: float = 0.5) -> tuple[nn.Module, dic
 
     Raises:
         RuntimeError: if a threshold is not set.
-        ValueError: if the width is not positive.
+        ValueError: if the width is not positive, or a layer has another firing rule than binary spikes.
 
     Source: none, a copy.
     """
@@ -115,6 +101,10 @@ def tunable(network: SpikingNetwork, width: float = 0.5) -> tuple[nn.Module, dic
     for name, neuron in network.neurons().items():
         if not neuron.is_set:
             raise RuntimeError(f"layer '{name}' has no threshold yet; call set_thresholds before tune")
+        if type(neuron.rule) is not BinarySpikes:
+            raise ValueError(
+                f"layer '{name}' fires by {type(neuron.rule).__name__}; only BinarySpikes can be tuned"
+            )
         layers[name] = TunableNeuron(neuron, width)
         body.set_submodule(name, layers[name])
     body.requires_grad_(False)
@@ -163,7 +153,8 @@ def tune(
 
     Raises:
         TypeError: if the images are not floating point.
-        ValueError: if there are no images, one is not finite, or a number is not positive.
+        ValueError: if there are no images, one is not finite, a number is not positive, or a layer has another firing
+            rule than binary spikes.
         RuntimeError: if a threshold is not set, or the loss is no longer finite.
 
     Source: loss of Li et al., ICML 2021, section 4, minimised by the gradient of Neftci, Mostafa and Zenke 2019.

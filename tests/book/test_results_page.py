@@ -23,7 +23,7 @@ SECTIONS = {
 def test_every_result_is_shown(path: Path) -> None:
     section = SECTIONS[path.stem]
     assert f'rows_of("{path.stem}")' in section
-    assert re.search(r"^table\(", section, flags=re.M)
+    assert re.search(r"^plot\.Table\(", section, flags=re.M)
     assert "plt.show()" in section
     after = section.rsplit("plt.show()\n```\n", 1)[1]
     assert re.search(r"^[A-Z][^\n]{40,}", after.strip()), "a sentence that reads the result"

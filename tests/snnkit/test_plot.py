@@ -237,3 +237,13 @@ def test_every_function_draws_on_the_axes_it_is_given():
         plot.error_against_step([1.0], {"a": [1.0]}, ax=given_axes),
     ]
     assert all(axes is given_axes for axes in calls)
+
+
+def test_table_shows_its_cells_as_text():
+    shown = plot.Table(("T", "share"), [(4, "a < b"), (8, 0.5)])._repr_html_()
+    assert shown.count("<tr>") == 3
+    assert '<th scope="col">share</th>' in shown
+    assert "<td>4</td><td>a &lt; b</td>" in shown
+    assert "<td>8</td><td>0.5</td>" in shown
+    with pytest.raises(ValueError, match="line 1 has 1 cells; the head has 2"):
+        plot.Table(("T", "share"), [(4, 1), (8,)])

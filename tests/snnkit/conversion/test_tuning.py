@@ -15,6 +15,7 @@ from snnkit.conversion import (
     errors,
     set_thresholds,
 )
+from snnkit.conversion.remedies import SignedSpikes, firing_rules
 from snnkit.conversion.tuning import played, tunable, tune
 from snnkit.models import wide_resnet
 
@@ -108,6 +109,11 @@ def test_bad_input_is_refused() -> None:
         tune(network, x.int(), STEPS)
     with pytest.raises(RuntimeError, match="the loss became"):
         tune(network, x, STEPS, iterations=30, batch_size=8, learning_rate=1e4, progress=False)
+    with (
+        firing_rules(network, {next(iter(network.neurons())): SignedSpikes()}),
+        pytest.raises(ValueError, match="fires by SignedSpikes; only BinarySpikes can be tuned"),
+    ):
+        tune(network, x, STEPS, iterations=1, progress=False)
     bare = convert(nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)))
     with pytest.raises(RuntimeError, match="has no threshold yet; call set_thresholds before tune"):
         tune(bare, torch.zeros(2, 2), STEPS)
