@@ -14,10 +14,10 @@ JOBS ?= 2
 SITE := build/site/index.html
 
 # One thread of torch in each process: the tests and the grader run several processes side by side.
-course test grade bench: export OMP_NUM_THREADS ?= 1
+course test grade bench bench-grade soak: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab site pdf serve exercises grade corpus bench experiments-check lint env clean
+.PHONY: help course test lab site pdf serve exercises grade bench bench-grade soak experiments-check lint env clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ grade: env ## grade submissions: make grade PS=ps2_surrogates SUBMISSIONS=folder
 
 bench: env ## time snnkit against its peers and the floor (writes build/bench.json)
 	@$(PY) -m benchmarks.run
+
+bench-grade: env ## time the grader against stock nbgrader (writes build/bench-grade.json)
+	@$(PY) -m benchmarks.grading
+
+soak: env ## grade 1,000 submissions while processes are killed at random, and compare
+	@$(PY) -m tools.soak
 
 experiments-check: env ## re-run every experiment in its quick form and check the result files
 	@$(PY) -m pytest -q tests/experiments

@@ -8,15 +8,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from autograder.course import CELL_TIMEOUT, CourseError, checkout, source_of
 from autograder.report.cli import export_command
 
 if TYPE_CHECKING:
-    from autograder.grade import Execution, StudentGrade
+    from autograder.grade import Execution
+    from autograder.results import StudentGrade
+
+
+class _Commands(TyperGroup):
+    """``snngrade ps2_surrogates folder`` is short for ``snngrade grade ps2_surrogates folder``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["grade", *args]
+        return super().parse_args(ctx, args)
+
 
 app = typer.Typer(
-    help="Grade submissions of the course's problem sets.", no_args_is_help=True, add_completion=False
+    help="Grade submissions of the course's problem sets.",
+    no_args_is_help=True,
+    add_completion=False,
+    cls=_Commands,
 )
 
 ProblemSet = Annotated[str, typer.Argument(metavar="PS", help="Problem set, such as ps2_surrogates.")]
@@ -32,6 +47,16 @@ Unsafe = Annotated[
 Stock = Annotated[
     bool,
     typer.Option("--stock", help="Leave the cells to nbgrader, in a kernel with the rights of your account."),
+]
+
+
+Database = Annotated[
+    str,
+    typer.Option(
+        "--db",
+        help="Address of the gradebook, such as postgresql+psycopg://user@host/grades; by default an SQLite file beside "
+        "the results.",
+    ),
 ]
 
 
@@ -64,7 +89,10 @@ def _print(problem_set: str, grades: Sequence[StudentGrade], out: Path) -> None:
     console.print(f"Results: {out}/results.json, grades.csv and feedback/", soft_wrap=True)
 
 
-def _graded(problem_set: str, submissions: Path, out: Path, execution: Execution) -> Sequence[StudentGrade]:
+def _graded(
+    problem_set: str, submissions: Path, out: Path, execution: Execution, db_url: str = "", **options: Any
+) -> Sequence[StudentGrade]:
+    """Grade, report and print; ``options`` are those of :func:`autograder.grade.grade`."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from autograder import grade, report
@@ -84,9 +112,18 @@ def _graded(problem_set: str, submissions: Path, out: Path, execution: Execution
             if not live:
                 typer.echo(f"[{done}/{of}] graded {student}")
 
-        grades = grade.grade(problem_set, submissions, out, execution=execution, progress=show)
-    report.add_manual(grades, out, problem_set)
-    report.write(problem_set, grades, out)
+        grades = grade.grade(
+            problem_set,
+            submissions,
+            out,
+            execution=execution,
+            db_url=db_url,
+            announce=typer.echo,
+            progress=show,
+            **options,
+        )
+    report.add_manual(grades, out, problem_set, db_url)
+    report.write(problem_set, grades, out, db_url)
     _print(problem_set, grades, out)
     return grades
 
@@ -110,10 +147,37 @@ def grade_command(
     submissions: Annotated[
         Path,
         typer.Argument(
-            help="Folder of notebooks named by student, folder of students' folders, or a zip of either."
+            help="Folder of notebooks named by student, folder of students' folders (nbgrader's exchange is one), what "
+            "Moodle or Canvas give out, or a zip of any of these."
         ),
     ],
     out: Out = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, help="Processes that grade; 0: one for each processor.")
+    ] = 0,
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            "--scheduler", help="Address of a Dask scheduler that is running, such as tcp://host:8786."
+        ),
+    ] = "",
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume/--anew", help="Keep what was graded before and has not changed, or grade all again."
+        ),
+    ] = True,
+    due: Annotated[
+        str, typer.Option("--due", help="When the set was due, such as '2026-12-01 23:59+01:00'.")
+    ] = "",
+    off_per_day: Annotated[
+        float, typer.Option("--off-per-day", min=0, help="Points taken off for each day begun after that.")
+    ] = 0.0,
+    groups: Annotated[
+        Path | None,
+        typer.Option("--groups", help="CSV with the columns group and student: who works together."),
+    ] = None,
+    db: Database = "",
     cell_timeout: Timeout = CELL_TIMEOUT,
     unsafe: Unsafe = False,
     stock: Stock = False,
@@ -122,17 +186,32 @@ def grade_command(
 
     The exit status is 1 when a submission could not be graded, 2 for a wrong call or where isolation is missing.
     """
-    grades = _run(
-        lambda: _graded(
-            problem_set, submissions, _folder(problem_set, out), _execution(cell_timeout, unsafe, stock)
+
+    def all_of_them() -> Sequence[StudentGrade]:
+        from autograder.batch import Cluster
+        from autograder.rules import Rules, due_time, read_groups
+
+        rules = Rules(
+            due_time(due) if due else None, off_per_day, read_groups(groups) if groups is not None else {}
         )
-    )
+        return _graded(
+            problem_set,
+            submissions,
+            _folder(problem_set, out),
+            _execution(cell_timeout, unsafe, stock),
+            db,
+            cluster=Cluster(workers, scheduler),
+            rules=rules,
+            anew=not resume,
+        )
+
+    grades = _run(all_of_them)
     if any(grade.problem for grade in grades):
         raise typer.Exit(1)
 
 
 @app.command("report")
-def report_command(problem_set: ProblemSet, out: Out = None) -> None:
+def report_command(problem_set: ProblemSet, out: Out = None, db: Database = "") -> None:
     """Show the grades again, with the points given by a person since, and write the reports anew."""
 
     def again() -> Sequence[StudentGrade]:
@@ -140,8 +219,8 @@ def report_command(problem_set: ProblemSet, out: Out = None) -> None:
 
         folder = _folder(problem_set, out)
         grades = report.read(problem_set, folder)
-        report.add_manual(grades, folder, problem_set)
-        report.write(problem_set, grades, folder)
+        report.add_manual(grades, folder, problem_set, db)
+        report.write(problem_set, grades, folder, db)
         _print(problem_set, grades, folder)
         return grades
 

@@ -24,7 +24,7 @@ from typing import Any
 from autograder.checks import checks_of
 from autograder.checks.core import Result, quiet, run
 from autograder.course import CourseError, source_of, write_if_changed
-from autograder.grade import StudentGrade
+from autograder.results import StudentGrade
 
 CORPUS = Path(__file__).parent / "corpus"
 SOLUTION, RELEASE = "solution", "untouched"

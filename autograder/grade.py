@@ -1,45 +1,37 @@
-"""Grade a folder of submissions with nbgrader, two at a time, without doing anything twice.
+"""Grade a folder of submissions without doing anything twice, and write nbgrader's gradebook once.
 
-Submissions are staged into a course folder of nbgrader's and autograded by its own ``Autograde``, with
-:class:`~autograder.isolation.preprocessor.IsolatedExecute` in the place of its ``Execute`` unless asked otherwise;
-scores are read as nbgrader reads them. Each result is written, as a whole, as soon as it is there, under a key that is a hash of
-the submission, the released notebook, the grading code and the time limit: what has not changed is not graded again.
-A submission that cannot be graded is a line in the results, and the others are graded.
+Each submission's cells run in isolation on a Dask cluster (:mod:`autograder.batch`); results are written, each as a
+whole, as soon as they are there, under a key that is a hash of the submission, the released notebook, the grading code,
+the limits and the seed: what has not changed is not graded again, whatever was killed in between. At the end the one
+writer of the gradebook writes what is new (:mod:`autograder.gradebook`). A submission that cannot be graded is a line
+in the results, and the others are graded.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import logging
-import multiprocessing
-import os
-import re
-import shutil
-import warnings
-import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
-from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
 
+from autograder.batch import THIS_MACHINE, Cluster, Done, Job, run
+from autograder.collect import Submission, collect, sanitise
 from autograder.course import (
     CELL_TIMEOUT,
     CourseError,
     checkout,
     code_version,
-    configure,
     digest,
-    last_error,
     source_of,
     write_if_changed,
 )
-
-LARGEST_SUBMISSION = 50_000_000
-PROCESSES = 2
-_NAME = re.compile(r"[^\W_][\w .@+-]*")
+from autograder.executed import answers_before, executed_notebook, manual_score
+from autograder.gradebook import Entry, extensions, write_gradebook
+from autograder.isolation.limits import Limits
+from autograder.isolation.runner import Cell, course_secret, read_cells, restore, student_seed
+from autograder.results import QuestionGrade, StudentGrade, keep, kept
+from autograder.rules import NO_RULES, Rules
 
 Progress = Callable[[int, int, str], None]
 
@@ -58,352 +50,39 @@ class Execution:
     isolated: bool = True
     unsafe: bool = False
 
-    def require(self) -> None:
-        """Refuse where isolation is asked for and cannot be had.
+    @property
+    def limits(self) -> Limits:
+        """What one submission may use."""
+        return Limits(cell_seconds=self.cell_timeout, notebook_seconds=max(900, 2 * self.cell_timeout))
+
+    def require(self) -> str:
+        """Refuse where isolation is asked for and cannot be had; otherwise one line that names the active layers.
 
         Raises:
             CourseError: names what is missing and the ways out.
         """
         if not self.isolated:
-            return
+            return "Isolation: none (--stock): cells run in kernels with the rights of this account"
         from autograder.isolation import sandbox
 
+        layers = sandbox.probe()
         try:
-            sandbox.require(sandbox.probe(), self.unsafe)
+            sandbox.require(layers, self.unsafe)
         except sandbox.IsolationError as error:
             raise CourseError(str(error)) from None
-
-    def configure(self, config: Any, course: Path) -> Any:
-        """Set nbgrader for a course folder; the private files of isolation lie beside it."""
-        configure(config, course, cell_timeout=self.cell_timeout)
-        if not self.isolated:
-            return config
-        from autograder.isolation.limits import Limits
-        from autograder.isolation.preprocessor import use_isolation
-
-        private = course.parent / "isolation"
-        limits = Limits(cell_seconds=self.cell_timeout, notebook_seconds=max(900, 2 * self.cell_timeout))
-        use_isolation(config, private / str(os.getpid()), unsafe=self.unsafe, limits=limits)
-        config.IsolatedExecute.secret_file = str((private / "secret").resolve())
-        return config
+        return f"Isolation: {', '.join(layers.active) or 'none'}"
 
 
-@dataclass(frozen=True)
-class Submission:
-    """What one student handed in: the notebook's bytes, or the reason why there is none."""
-
-    student: str
-    content: bytes = b""
-    problem: str = ""
-
-
-@dataclass
-class QuestionGrade:
-    """One graded cell.
-
-    Args:
-        score: None while a person has yet to read it.
-        points: what can be had.
-        manual: whether a person gives the points.
-        message: what the check said.
-        misconceptions: ids of the misconceptions that explain what is wrong.
-        hint: the first hint, where points were lost.
-        failed: why each group of cases that failed did so: a failure's kind, by the group's id.
-        seconds: wall time of the question.
-    """
-
-    score: float | None
-    points: float
-    manual: bool
-    message: str = ""
-    misconceptions: list[str] = field(default_factory=list)
-    hint: str = ""
-    failed: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-
-
-@dataclass
-class StudentGrade:
-    """One submission's grades by question, or why it could not be graded.
-
-    Args:
-        student: the student's identifier.
-        questions: by grade_id, in the notebook's order.
-        problem: why it could not be graded; empty when it was.
-        remarks: what was put right before grading.
-        seed: of the student's inputs; 0 under stock nbgrader, where the inputs are the public ones.
-        seconds: wall time of the whole submission.
-        restarts: how often the process that ran it had to be replaced.
-        peak_mb: most memory that it held.
-        trouble: cells that were stopped or ended the process: ``cell``, ``status`` and ``reason`` of each.
-        late_s: seconds handed in after the due time.
-        penalty: points taken off for that.
-        group: of the group submission that it is, otherwise empty.
-    """
-
-    student: str
-    questions: dict[str, QuestionGrade] = field(default_factory=dict)
-    problem: str = ""
-    remarks: list[str] = field(default_factory=list)
-    seed: int = 0
-    seconds: float = 0.0
-    restarts: int = 0
-    peak_mb: float = 0.0
-    trouble: list[dict[str, str]] = field(default_factory=list)
-    late_s: float = 0.0
-    penalty: float = 0.0
-    group: str = ""
-
-    @property
-    def score(self) -> float:
-        """Points so far, less the penalty."""
-        return max(0.0, sum(grade.score or 0.0 for grade in self.questions.values()) - self.penalty)
-
-    @property
-    def pending(self) -> float:
-        """Points that a person has yet to give or not."""
-        return sum(grade.points for grade in self.questions.values() if grade.score is None)
-
-    @classmethod
-    def from_json(cls, entry: dict[str, Any]) -> StudentGrade:
-        """The inverse of ``dataclasses.asdict``."""
-        questions = {name: QuestionGrade(**grade) for name, grade in entry["questions"].items()}
-        return cls(**{**entry, "questions": questions})
-
-
-# ------------------------------------------------------------------------------------- finding submissions
-
-
-def _pick(student: str, notebooks: dict[str, Callable[[], bytes]], problem_set: str) -> Submission:
-    """The submission among a student's notebooks: the one named like the set, or the only one."""
-    named = [path for path in notebooks if PurePosixPath(path).name == f"{problem_set}.ipynb"]
-    chosen = named if named else list(notebooks)
-    if len(chosen) != 1:
-        what = (
-            "no notebook"
-            if not chosen
-            else f"{len(chosen)} notebooks, none of them the only {problem_set}.ipynb"
-        )
-        return Submission(student, problem=f"{what} in the student's folder")
-    try:
-        return Submission(student, notebooks[chosen[0]]())
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        return Submission(student, problem=f"{chosen[0]} cannot be read: {error}")
-
-
-def _arrange(files: dict[str, Callable[[], bytes]], problem_set: str) -> Iterator[Submission]:
-    """Submissions from relative paths: ``name.ipynb``, or ``name/.../notebook.ipynb``."""
-    folders: dict[str, dict[str, Callable[[], bytes]]] = {}
-    flat: set[str] = set()
-    for path, read in sorted(files.items()):
-        parts = PurePosixPath(path).parts
-        if any(part.startswith(".") or part == "__MACOSX" for part in parts):
-            continue
-        if len(parts) > 1:
-            folders.setdefault(parts[0], {})
-            if path.endswith(".ipynb"):
-                folders[parts[0]][path] = read
-            continue
-        student = PurePosixPath(path).stem
-        if student in flat:
-            yield Submission(
-                path, problem=f"a second file of {student!r}; keep one notebook for each student"
-            )
-            continue
-        flat.add(student)
-        if path.endswith(".ipynb"):
-            yield _pick(student, {path: read}, problem_set)
-        else:
-            yield Submission(student, problem=f"{path} is not a notebook (its name does not end in .ipynb)")
-    for student, notebooks in folders.items():
-        if student in flat:
-            yield Submission(
-                f"{student}/",
-                problem=f"a folder beside a file of {student!r}; keep one submission for each student",
-            )
-        else:
-            yield _pick(student, notebooks, problem_set)
-
-
-def collect(place: Path, problem_set: str) -> list[Submission]:
-    """Find submissions in a folder of notebooks, a folder of students' folders, or a zip of either.
-
-    Args:
-        place: the folder or the zip file.
-        problem_set: name of the problem set.
-
-    Returns:
-        One submission for each student, by name; those that cannot be read have a ``problem``.
-
-    Raises:
-        CourseError: the place does not exist, is neither, or holds nothing.
-    """
-    if place.is_dir():
-        files: dict[str, Callable[[], bytes]] = {
-            path.relative_to(place).as_posix(): path.read_bytes
-            for path in place.rglob("*")
-            if path.is_file() and not path.is_symlink()
-        }
-        found = list(_arrange(files, problem_set))
-    elif place.is_file() and zipfile.is_zipfile(place):
-        with zipfile.ZipFile(place) as archive:
-            entries: dict[str, Callable[[], bytes]] = {}
-            found = []
-            for entry in archive.infolist():
-                if entry.is_dir():
-                    continue
-                path = PurePosixPath(entry.filename.replace("\\", "/"))
-                if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-                    found.append(
-                        Submission(
-                            str(path), problem="its path in the zip leads out of the folder; it was not read"
-                        )
-                    )
-                elif entry.file_size > LARGEST_SUBMISSION:
-                    found.append(
-                        Submission(path.parts[0], problem=f"larger than {LARGEST_SUBMISSION:,} bytes")
-                    )
-                else:
-                    entries[str(path)] = partial(archive.read, entry)
-            found += list(_arrange(entries, problem_set))
-    elif place.exists():
-        raise CourseError(f"{place} is neither a folder nor a zip file of submissions")
-    else:
-        raise CourseError(f"{place} does not exist; give a folder or a zip file of submissions")
-    if not found:
-        raise CourseError(f"{place} holds no submissions")
-    return sorted(found, key=lambda submission: submission.student)
-
-
-def sanitise(submission: Submission, problem_set: str, questions: set[str]) -> tuple[Submission, list[str]]:
-    """Check that a submission can be given to nbgrader, and put right what would stop it.
-
-    Args:
-        submission: what was handed in.
-        problem_set: name of the problem set.
-        questions: grade_ids of the graded cells of the released notebook.
-
-    Returns:
-        The submission to grade (with a ``problem`` when it cannot be graded), and remarks.
-    """
-    student = submission.student
-    if submission.problem:
-        return submission, []
-    if not _NAME.fullmatch(student):
-        return Submission(
-            student,
-            problem="the student's name may hold letters, digits, spaces and . _ @ + - and starts with a letter or digit",
-        ), []
-    if len(submission.content) > LARGEST_SUBMISSION:
-        return Submission(student, problem=f"larger than {LARGEST_SUBMISSION:,} bytes"), []
-    try:
-        notebook = json.loads(submission.content)
-    except (ValueError, RecursionError) as error:
-        return Submission(student, problem=f"not a notebook: broken JSON ({error})"), []
-    cells = notebook.get("cells") if isinstance(notebook, dict) else None
-    if not isinstance(cells, list) or notebook.get("nbformat") != 4:
-        return Submission(student, problem="not a notebook of format 4 (no list of cells)"), []
-    seen: set[str] = set()
-    remarks = []
-    for cell in cells:
-        metadata = cell.get("metadata") if isinstance(cell, dict) else None
-        if not isinstance(metadata, dict):
-            return Submission(student, problem="not a notebook: a cell has no metadata"), []
-        marked = metadata.get("nbgrader")
-        if marked is None:
-            continue
-        name = marked.get("grade_id") if isinstance(marked, dict) else None
-        if not isinstance(name, str) or not name:
-            del metadata["nbgrader"]
-        elif name in seen:
-            del metadata["nbgrader"]
-            remarks.append(f"{name} is there more than once: the first one counts")
-        else:
-            seen.add(name)
-    if not seen & questions:
-        return Submission(
-            student,
-            problem=f"none of the questions of {problem_set} is in it; is it another problem set's notebook?",
-        ), []
-    remarks += [f"the cell {name} was missing and was put back" for name in sorted(questions - seen)]
-    return Submission(student, json.dumps(notebook).encode()), remarks
-
-
-# --------------------------------------------------------------------------------------------- grading
-
-
-def _read_grades(notebook: Any) -> dict[str, QuestionGrade]:
-    """The grades of an autograded notebook, read as nbgrader reads them, with the checks' messages."""
-    from nbgrader.utils import determine_grade, is_grade, is_solution
-
-    grades = {}
-    for cell in notebook.cells:
-        if not is_grade(cell):
-            continue
-        score, points = determine_grade(cell)
-        message, found = "", []
-        for output in cell.get("outputs", []):
-            if output.output_type == "display_data" and "autograder" in output.get("metadata", {}):
-                message = output.data.get("text/plain", "")
-                found = list(output.metadata["autograder"].get("misconceptions", []))
-            elif output.output_type == "error":
-                message = f"The check did not finish: {output.ename}: {output.evalue}".strip().rstrip(":")
-        grades[cell.metadata.nbgrader.grade_id] = QuestionGrade(
-            score, points, is_solution(cell), message, found
-        )
-    return grades
-
-
-def _autograde(course: str, problem_set: str, student: str, execution: Execution) -> dict[str, Any]:
-    """Autograde one staged submission (runs in a worker process); a ``StudentGrade`` as a dictionary."""
-    import nbformat
-    from nbgrader.converters import Autograde
-    from nbgrader.coursedir import CourseDirectory
-    from traitlets.config import Config
-
-    config = execution.configure(Config(), Path(course))
-    folder = CourseDirectory(config=config)
-    folder.assignment_id, folder.student_id = problem_set, student
-    said = io.StringIO()
-    log = logging.getLogger("traitlets")
-    log.handlers, log.propagate = [logging.StreamHandler(said)], False
-    try:
-        converter = Autograde(coursedir=folder, config=config)
-        converter.force = True
-        converter.start()
-        path = Path(course) / "autograded" / student / problem_set / f"{problem_set}.ipynb"
-        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-        return asdict(StudentGrade(student, _read_grades(notebook)))
-    except (Exception, SystemExit) as error:
-        if "kernel became unresponsive" in " ".join(said.getvalue().split()):
-            why = (
-                "the kernel did not answer and could not be interrupted (an endless loop, or no memory left)"
-            )
-        else:
-            why = last_error(said.getvalue()) or f"{type(error).__name__}: {error}"
-        return asdict(StudentGrade(student, problem=f"nbgrader could not grade it: {why}"))
-
-
-def _prepare_worker() -> None:
-    """One thread for each kernel, and the simulated recordings for everyone, so that grades do not depend on the machine."""
-    from sqlalchemy.exc import SAWarning
-
-    os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ.pop("SNNKIT_DATA", None)
-    # nbgrader's own database code makes SQLAlchemy warn about its autoflush at each first submission.
-    warnings.filterwarnings("ignore", message="Object of type <Submitted", category=SAWarning)
-
-
-def _assignment(root: Path, problem_set: str, course: Path) -> bytes:
+def _assignment(root: Path, problem_set: str, course: Path, db_url: str) -> bytes:
     """Make the assignment in the course folder where it is not up to date; the released notebook's bytes."""
     from autograder.release import generate
 
     released = course / "release" / problem_set / f"{problem_set}.ipynb"
     stamp = course / f"{problem_set}.stamp"
-    key = digest([source_of(root, problem_set).read_bytes(), code_version().encode()])
+    key = digest([source_of(root, problem_set).read_bytes(), code_version().encode(), db_url.encode()])
     if not (released.is_file() and stamp.is_file() and stamp.read_text() == key):
         try:
-            generate(root, problem_set, course)
+            generate(root, problem_set, course, db_url)
         except CourseError as error:
             if "Cannot add or remove cells" in str(error):
                 raise CourseError(
@@ -425,12 +104,30 @@ def graded_cells(released: bytes) -> dict[str, float]:
     return found
 
 
+@dataclass
+class _Work:
+    """One submission to grade, and all that is known before it is."""
+
+    owner: str
+    content: bytes
+    cells: list[Cell]
+    key: str
+    seed: int
+    remarks: list[str]
+    handed_in: datetime | None
+
+
 def grade(
     problem_set: str,
     submissions: Path,
     out: Path,
     *,
     execution: Execution = Execution(),
+    cluster: Cluster = THIS_MACHINE,
+    rules: Rules = NO_RULES,
+    db_url: str = "",
+    anew: bool = False,
+    announce: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> list[StudentGrade]:
     """Grade submissions; what was graded before and has not changed is read back.
@@ -440,90 +137,179 @@ def grade(
         submissions: folder or zip.
         out: folder for the results and for nbgrader's files.
         execution: how the cells are run.
+        cluster: where.
+        rules: when the set is due, what lateness costs, who works together.
+        db_url: of the gradebook; by default an SQLite file in ``out``.
+        anew: grade everything again.
+        announce: called, before anything is graded, with a line that names the active layers of isolation.
         progress: called with (done, of, student).
 
     Returns:
-        The grades of every submission, by name.
+        The grades of every student, by name; those of a group's members are the same.
 
     Raises:
-        CourseError: unknown problem set, no submissions, a course folder that does not fit, or no isolation.
+        CourseError: unknown problem set, no submissions, a course folder that does not fit, a cluster or gradebook
+            that cannot be reached, or no isolation.
     """
+    if not execution.isolated and (rules != NO_RULES or db_url or cluster != THIS_MACHINE):
+        raise CourseError(
+            "--stock leaves everything to nbgrader: due times, groups, another gradebook or cluster are not for it"
+        )
     root = checkout()
     source_of(root, problem_set)
     collected = collect(submissions, problem_set)
     course = out.resolve() / "course"
-    released = _assignment(root, problem_set, course)
-    questions = set(graded_cells(released))
+    released = _assignment(root, problem_set, course, db_url)
     version = digest([released, code_version().encode(), repr(execution).encode()])
+    secret = course_secret(out.resolve() / "isolation" / "secret")
     finished: dict[str, StudentGrade] = {}
-    waiting: dict[str, tuple[str, list[str]]] = {}
-    for submission in collected:
-        cleaned, remarks = sanitise(submission, problem_set, questions)
+    waiting: dict[str, _Work] = {}
+    moments: dict[str, datetime | None] = {}
+    for submission in _one_for_each(collected, rules):
+        owner = submission.student
+        cleaned, remarks = sanitise(submission, problem_set, set(graded_cells(released)))
+        moments[owner] = submission.handed_in
         if cleaned.problem:
-            finished[submission.student] = StudentGrade(submission.student, problem=cleaned.problem)
+            finished[owner] = StudentGrade(owner, problem=cleaned.problem)
             continue
-        key = digest([cleaned.content, version.encode()])
-        kept = _kept(out, cleaned.student, key)
-        if kept is not None:
-            finished[cleaned.student] = kept
-            continue
-        waiting[cleaned.student] = (key, remarks)
-        staged = course / "submitted" / cleaned.student / problem_set / f"{problem_set}.ipynb"
-        write_if_changed(staged, cleaned.content)
-    total = len(waiting)
+        cells = restore(read_cells(cleaned.content), read_cells(released))
+        seed = student_seed(secret, owner)
+        key = digest([cleaned.content, version.encode(), str(seed).encode()])
+        found = None if anew else kept(out, owner, key)
+        if found is not None:
+            finished[owner] = found
+        else:
+            waiting[owner] = _Work(owner, cleaned.content, cells, key, seed, remarks, submission.handed_in)
     if waiting:
-        execution.require()
-    for done, result in enumerate(_run(course, problem_set, list(waiting), execution), start=1):
-        key, remarks = waiting[result.student]
-        result.remarks = remarks
+        layers = execution.require()
+        if announce is not None:
+            announce(layers)
+    for work in waiting.values():
+        for student in _members(work.owner, rules):
+            staged = course / "submitted" / student / problem_set / f"{problem_set}.ipynb"
+            write_if_changed(staged, work.content)
+    way = _isolated if execution.isolated else _stock
+    results = way(list(waiting.values()), problem_set, released, out.resolve(), execution, cluster, rules)
+    for number, result in enumerate(results, start=1):
         finished[result.student] = result
         if not result.problem:
-            entry = {"key": key, "grade": asdict(result)}
-            write_if_changed(_place(out, result.student), json.dumps(entry, indent=1).encode())
+            keep(out, waiting[result.student].key, result)
         if progress is not None:
-            progress(done, total, result.student)
-    return [finished[student] for student in sorted(finished)]
-
-
-def _place(out: Path, student: str) -> Path:
-    return out / "students" / f"{student}.json"
-
-
-def _kept(out: Path, student: str, key: str) -> StudentGrade | None:
-    try:
-        entry = json.loads(_place(out, student).read_text())
-        return StudentGrade.from_json(entry["grade"]) if entry["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _run(course: Path, problem_set: str, students: list[str], execution: Execution) -> Iterable[StudentGrade]:
-    """Autograde staged submissions, two at a time, as they finish; one that met a locked gradebook is tried again."""
-    if not students:
-        return
-    context = multiprocessing.get_context("spawn")
-    again = []
-    private = course.parent / "isolation"
+            progress(number, len(waiting), result.student)
+    book = db_url or default_gradebook(course)
+    extra = extensions(book, problem_set) if rules.due is not None else {}
+    grades = [
+        grade
+        for owner in sorted(finished)
+        for grade in _with_rules(finished[owner], moments[owner], rules, extra)
+    ]
     if execution.isolated:
-        from autograder.isolation.preprocessor import course_secret
+        entries = [
+            Entry(
+                one,
+                _comments(one, released),
+                moments.get(one.group or one.student),
+                (one.group or one.student) in waiting,
+            )
+            for one in grades
+            if not one.problem
+        ]
+        write_gradebook(book, problem_set, entries, due=rules.due)
+    return sorted(grades, key=lambda one: one.student)
 
-        course_secret(private / "secret")
-    with ProcessPoolExecutor(
-        min(PROCESSES, len(students)), mp_context=context, initializer=_prepare_worker
-    ) as pool:
-        jobs = [pool.submit(_autograde, str(course), problem_set, student, execution) for student in students]
-        try:
-            for job in as_completed(jobs):
-                result = StudentGrade.from_json(job.result())
-                if "database" in result.problem:
-                    again.append(result.student)
-                else:
-                    yield result
-            for student in again:
-                entry = pool.submit(_autograde, str(course), problem_set, student, execution).result()
-                yield StudentGrade.from_json(entry)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    for folder in private.glob("[0-9]*"):
-        shutil.rmtree(folder, ignore_errors=True)
+
+def default_gradebook(course: Path) -> str:
+    """Address of the SQLite file in nbgrader's folder."""
+    return f"sqlite:///{course / 'gradebook.db'}?timeout=60"
+
+
+def _members(owner: str, rules: Rules) -> tuple[str, ...]:
+    return rules.groups.get(owner, (owner,))
+
+
+def _one_for_each(collected: Sequence[Submission], rules: Rules) -> Iterator[Submission]:
+    """Submissions named by group where there is one; a second one of a group is a problem of who handed it in."""
+    seen: dict[str, str] = {}
+    for submission in collected:
+        group = rules.group_of(submission.student)
+        if not group:
+            yield submission
+        elif group in seen:
+            yield Submission(
+                submission.student,
+                problem=f"the group {group!r} has a submission already, from {seen[group]!r}",
+            )
+        else:
+            seen[group] = submission.student
+            yield replace(submission, student=group)
+
+
+def _with_rules(
+    grade: StudentGrade, handed_in: datetime | None, rules: Rules, extra: Mapping[str, timedelta]
+) -> Iterator[StudentGrade]:
+    """The grade of each student that it is for, with what lateness costs; an extension is one student's own."""
+    for student in _members(grade.student, rules):
+        group = grade.student if grade.student in rules.groups else ""
+        late = rules.late_s(handed_in, extra.get(student, timedelta(0)))
+        yield replace(grade, student=student, group=group, late_s=late, penalty=rules.penalty(late))
+
+
+def _comments(grade: StudentGrade, released: bytes) -> dict[str, str]:
+    messages = {name: one.message for name, one in grade.questions.items() if one.message}
+    said: dict[str, list[str]] = {}
+    for answer, message in answers_before(read_cells(released), messages):
+        said.setdefault(answer, []).append(message)
+    return {answer: "\n\n".join(parts) for answer, parts in said.items()}
+
+
+def _isolated(
+    works: Sequence[_Work], problem_set: str, released: bytes, out: Path, execution: Execution,
+    cluster: Cluster, rules: Rules,
+) -> Iterator[StudentGrade]:  # fmt: skip
+    """Grade on the cluster; the notebook that a person reads is written before the result is handed on."""
+    by_owner = {work.owner: work for work in works}
+    jobs = [Job(work.owner, work.key, tuple(work.cells), work.seed) for work in works]
+    private = out / "isolation"
+    for done in run(jobs, problem_set, execution.limits, private, unsafe=execution.unsafe, cluster=cluster):
+        work = by_owner[done.owner]
+        if done.problem:
+            yield StudentGrade(done.owner, problem=done.problem)
+            continue
+        notebook = executed_notebook(work.cells, done.outputs, released)
+        for student in _members(done.owner, rules):
+            folder = out / "course" / "autograded" / student / problem_set
+            write_if_changed(folder / f"{problem_set}.ipynb", notebook)
+        yield _result(work, done, released)
+
+
+def _result(work: _Work, done: Done, released: bytes) -> StudentGrade:
+    handed_out = {cell.grade_id: cell for cell in read_cells(released) if cell.grade_id}
+    handed_in = {cell.grade_id: cell for cell in work.cells if cell.grade_id}
+    questions = {}
+    for name, points in graded_cells(released).items():
+        entry = done.report["questions"].get(name)
+        if entry is None and handed_out[name].answer:
+            score = manual_score(handed_in.get(name), handed_out[name])
+            questions[name] = QuestionGrade(score, points, True)
+        elif entry is None:
+            questions[name] = QuestionGrade(0.0, points, False, "No check grades this question.")
+        else:
+            questions[name] = QuestionGrade(
+                entry["score"], points, False, entry["message"], entry["misconceptions"], entry["hint"],
+                entry["failed"], entry["seconds"],
+            )  # fmt: skip
+    return StudentGrade(
+        done.owner, questions, remarks=work.remarks, seed=work.seed, seconds=done.report["seconds"],
+        restarts=done.report["restarts"], peak_mb=done.report["peak_mb"], trouble=done.report["trouble"],
+    )  # fmt: skip
+
+
+def _stock(
+    works: Sequence[_Work], problem_set: str, released: bytes, out: Path, execution: Execution,
+    cluster: Cluster, rules: Rules,
+) -> Iterator[StudentGrade]:  # fmt: skip
+    from autograder.stock import autograde_with_nbgrader
+
+    by_owner = {work.owner: work for work in works}
+    for grade in autograde_with_nbgrader(out / "course", problem_set, list(by_owner), execution.cell_timeout):
+        yield replace(grade, remarks=by_owner[grade.student].remarks)

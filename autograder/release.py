@@ -82,8 +82,14 @@ def to_bytes(notebook: Any) -> bytes:
     return (json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def generate(root: Path, problem_set: str, course: Path) -> Path:
+def generate(root: Path, problem_set: str, course: Path, db_url: str = "") -> Path:
     """Run nbgrader's ``generate_assignment`` in a course folder (source, release and gradebook are made there).
+
+    Args:
+        root: the checkout.
+        problem_set: its name.
+        course: the folder.
+        db_url: of the gradebook; by default an SQLite file in the folder.
 
     Returns:
         The release notebook in ``course``.
@@ -99,6 +105,8 @@ def generate(root: Path, problem_set: str, course: Path) -> Path:
     notebook = solution_notebook(source_of(root, problem_set), instructor=False)
     write_if_changed(course / "source" / problem_set / f"{problem_set}.ipynb", to_bytes(notebook))
     config = configure(Config(), course)
+    if db_url:
+        config.CourseDirectory.db_url = db_url
     folder = CourseDirectory(config=config)
     folder.assignment_id = problem_set
     said = io.StringIO()

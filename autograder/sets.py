@@ -6,12 +6,15 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autograder.course import CourseError, problem_sets, source_of
 
+#: Seconds of each set, measured by ``python -m tools.measure_sets``.
+MEASURED = "autograder/corpus/measured.json"
 _MARKED = re.compile(r"^# %%.*?nbgrader=(\{.*\})\s*$", re.MULTILINE)
 _ENTRY = re.compile(r"^# \| \*\*(.+?)\*\* \| (.+?) \|$", re.MULTILINE)
-_OBJECTIVE = re.compile(r"\b([A-Z]{3,4})-(\d+)(?: to (?:\1-)?(\d+))?\b")
+_OBJECTIVE = re.compile(r"\b([A-Z]{2,4})-(\d+)(?: to (?:\1-)?(\d+))?\b")
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,11 @@ class SetRow:
         time: of a student, as its head says.
         computing: as its head says.
         misconceptions: wrong hypotheses that its checks name.
-        samples: sample submissions whose scores and messages are known, wrong ones among them.
+        correct: sample submissions that must get all points.
         wrong: those that must lose points.
+        mutants: reference answers with one small fault that the checks are tried on.
+        reference_s: processor seconds of the solution's notebook, as measured; None where it was not.
+        grading_s: processor seconds that grading it takes.
     """
 
     name: str
@@ -41,8 +47,11 @@ class SetRow:
     time: str
     computing: str
     misconceptions: int
-    samples: int
+    correct: int
     wrong: int
+    mutants: int
+    reference_s: float | None
+    grading_s: float | None
 
     @property
     def objectives_text(self) -> str:
@@ -85,8 +94,8 @@ def _row(root: Path, name: str) -> SetRow:
     graded = [cell for cell in map(json.loads, _MARKED.findall(text)) if cell.get("grade")]
     read = [float(cell["points"]) for cell in graded if cell.get("solution")]
     checked = [float(cell["points"]) for cell in graded if not cell.get("solution")]
-    corpus = root / "autograder" / "corpus" / name / "expected.json"
-    samples = json.loads(corpus.read_text(encoding="utf-8")) if corpus.is_file() else {}
+    samples = _read(root / "autograder" / "corpus" / name / "expected.json")
+    measured = _read(root / MEASURED).get("sets", {}).get(name, {})
     checks = checks_of(name) if name in checked_sets() else ()
     return SetRow(
         name=name,
@@ -99,9 +108,23 @@ def _row(root: Path, name: str) -> SetRow:
         time=entries.get("Your time", ""),
         computing=entries.get("Computing", ""),
         misconceptions=sum(len(check.misconceptions) for check in checks),
-        samples=len(samples),
+        correct=sum(sum(entry["scores"].values()) == sum(checked) for entry in samples.values()),
         wrong=sum(sum(entry["scores"].values()) < sum(checked) for entry in samples.values()),
+        mutants=_count_mutants(root, name) if checks else 0,
+        reference_s=measured.get("reference_s"),
+        grading_s=measured.get("grading_s"),
     )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return found
+
+
+def _count_mutants(root: Path, name: str) -> int:
+    from autograder.mutants import mutants_of, questions
+
+    return sum(len(mutants_of(question)) for question in questions(root, name))
 
 
 def table_of_sets(root: Path) -> list[SetRow]:
@@ -115,4 +138,5 @@ def sources_of_table(root: Path) -> list[Path]:
     files = [source_of(root, name) for name in names]
     files += [root / "autograder" / "checks" / f"{name}.py" for name in names]
     files += [root / "autograder" / "corpus" / name / "expected.json" for name in names]
+    files += [root / MEASURED]
     return [file for file in files if file.is_file()]

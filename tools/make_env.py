@@ -12,7 +12,7 @@ import time
 import venv
 
 NEED = (3, 11)
-EXTRAS = "book,grading,dev,bench"
+EXTRAS = "book,grading,postgres,dev,bench"
 LOG = os.path.join("build", "install.log")
 REASONS = (  # (words in pip's log, what to tell)
     (

@@ -1558,6 +1558,19 @@ def draw_neuron(rng: np.random.Generator) -> tuple[float, float, str]:
     return float(rng.uniform(0.65, 0.95)), float(threshold), str(rng.choice(["soft", "hard"]))
 
 
+def _soft_near_miss(rng: np.random.Generator) -> Data:
+    """Recordings of a soft reset whose rungs make the potential after it look smaller than what exceeded the threshold."""
+    while True:
+        decay, threshold, _ = draw_neuron(rng)
+        recorded = record(decay, threshold, "soft")
+        pulse, again = (
+            recorded[f"{name} currents"][-1][recorded[f"{name} spikes"][-1] > 0].min()
+            for name in ("pulse", "after")
+        )
+        if pulse - again < decay * (FIRST_PULSE - pulse):
+            return recorded
+
+
 def _mystery_cases(rng: np.random.Generator) -> list[Case]:
     neurons = [draw_neuron(rng) for _ in range(2)]
     decay, threshold, reset = draw_neuron(rng)
@@ -1565,11 +1578,12 @@ def _mystery_cases(rng: np.random.Generator) -> list[Case]:
     if {reset for *_, reset in neurons} == {"hard"}:
         neurons[2] = (decay, threshold, "soft")
     recorded = [record(*neuron) for neuron in neurons]
-    return [
+    cases = [
         Case(part, f"neuron {number}", {"part": part, **data})
         for part in ("threshold", "decay", "reset")
         for number, data in enumerate(recorded, start=1)
     ]
+    return [*cases, Case("reset", "neuron 4", {"part": "reset", **_soft_near_miss(rng)})]
 
 
 def _first_rung(data: Data, name: str, steps: slice) -> float:

@@ -1019,6 +1019,25 @@ def _probe_sweep(answer: Mapping[str, Any], data: Data) -> Mapping[str, Any]:
             "mean": [summary[setting][0] for setting in settings],
             "standard error": [summary[setting][1] for setting in settings],
         }
+    if data["part"] == "named":
+        import torch
+        from spikingjelly.activation_based import surrogate as library
+
+        def slopes(surrogate: Any) -> list[float]:
+            x = torch.tensor([-0.2, 0.15, 0.22], requires_grad=True)
+            return list(torch.autograd.grad(surrogate(x).sum(), x)[0].tolist())
+
+        found, right = [], []
+        for name, parameter, surrogate in answer["settings"]:
+            family: Any = getattr(library, str(name), None)
+            if str(name) in ("Sine", "Power") and str(name) in answer:
+                right.append(slopes(answer[str(name)](float(parameter))))
+            elif type(surrogate) is family and hasattr(surrogate, "alpha"):
+                right.append(slopes(family(alpha=float(parameter))))
+            else:
+                continue
+            found.append(slopes(surrogate))
+        return {"slopes": found, "slopes of the name": right}
     results = answer["results"]
     if data["part"] == "table":
         names = [str(row["surrogate"]) for row in results]
@@ -1082,6 +1101,10 @@ def _judge_table(arrays: Arrays, data: Data) -> str | None:
 
 
 def _judge_again(arrays: Arrays, data: Data) -> str | None:
+    if data["part"] == "named":
+        if not np.allclose(arrays["slopes"], arrays["slopes of the name"], rtol=1e-4, atol=1e-6):
+            return "a surrogate in `settings` has another slope than its name and parameter say"
+        return None
     table, again = float(arrays["table"]), float(arrays["again"])
     if not math.isclose(table, again, abs_tol=1e-6):
         return (
@@ -1111,13 +1134,14 @@ def _sweep_cases(rng: np.random.Generator) -> list[Case]:
         cases.append(Case("summary", label, {"part": "summary", "settings": settings, "rows": rows}))
     cases.append(Case("table", "your `results`", {"part": "table"}))
     cases.append(Case("again", "one row run again", {"part": "again", "row": float(rng.uniform(0, 1))}))
+    cases.append(Case("again", "the surrogates in `settings`", {"part": "named"}))
     return cases
 
 
 SWEEP = Check(
     id="ps2.sweep",
     title="A sweep of surrogates",
-    names=("settings", "results", "summarise", "accuracy_of"),
+    names=("settings", "results", "summarise", "accuracy_of", "Sine", "Power"),
     groups=(
         Group("summary", 1.0, "`summarise`: mean and standard error of each setting", names=("summarise",)),
         Group(

@@ -497,7 +497,8 @@ def _probe_difference(answer: Mapping[str, Any], data: Data) -> Mapping[str, Any
         loss, weight, torch.from_numpy(data["places"]), data["step"], seed=data["seed"]
     )
     if data["part"] == "care":
-        return {"evaluations": len(evaluations), "weight afterwards": weight}
+        kept = {"evaluations": len(evaluations), "weight afterwards": weight}
+        return {**kept, "result is float64": bool(found.dtype == torch.float64)}
     return {"difference": found}
 
 
@@ -531,7 +532,8 @@ def _differences(
             w -= h * direction
     if data["part"] == "care":
         after = w.reshape(data["weight"].shape)
-        return {"evaluations": np.array(2 * len(data["places"])), "weight afterwards": after}
+        kept = {"evaluations": np.array(2 * len(data["places"])), "weight afterwards": after}
+        return {**kept, "result is float64": np.array(True)}
     return {"difference": scale * np.array(found, dtype=np.float64)}
 
 
@@ -577,7 +579,7 @@ FINITE_DIFFERENCE = Check(
     groups=(
         Group("smooth", 1.5, "central differences of losses without noise"),
         Group("noise", 1.0, "the same noise in every evaluation"),
-        Group("care", 0.5, "two evaluations for each coordinate, and the weight as it was"),
+        Group("care", 0.5, "two evaluations for each coordinate, the weight as it was, a float64 result"),
     ),
     cases=_difference_cases,
     probe=_probe_difference,
@@ -698,11 +700,16 @@ def _judge_places(arrays: Arrays, data: Data) -> str | None:
 
 def _similarity_cases(rng: np.random.Generator) -> list[Case]:
     cases = []
-    for shape, dtype in (((4, 5), np.float32), ((3, 2), np.float64), ((6, 8), np.float32)):
+    for shape, dtype, size, small in (
+        ((4, 5), np.float32, 1.0, ""),
+        ((3, 2), np.float64, 1.0, ""),
+        ((6, 8), np.float32, 1.0, ""),
+        ((3, 4), np.float32, 1e-3, "small "),
+    ):
         a = rng.normal(size=shape) * rng.uniform(0.1, 5, size=(shape[0], 1))
         b = 0.6 * a + rng.normal(size=shape)
-        data: Data = {"part": "cosine", "a": a.astype(dtype), "b": (-b).astype(dtype)}
-        cases.append(Case("cosine", f"two gradients {list(shape)}", data))
+        data: Data = {"part": "cosine", "a": (size * a).astype(dtype), "b": (-size * b).astype(dtype)}
+        cases.append(Case("cosine", f"two {small}gradients {list(shape)}", data))
     some = rng.normal(size=6)
     for label, a, b in (
         ("the first is zero", np.zeros(6), some),
@@ -1059,11 +1066,16 @@ def _probe_training(answer: Mapping[str, Any], data: Data) -> Mapping[str, Any]:
             return self.second(total / 4)
 
     pixels, labels = torch.from_numpy(data["pixels"]), torch.from_numpy(data["labels"])
-    asked, batches = [], []
+    asked, batches, in_order = [], [], []
+    generator = torch.Generator().manual_seed(data["seed"])
 
     def choose(network: Any, some_pixels: Any, some_labels: Any, b: float) -> float:
         asked.append(float(b))
         batches.append(len(some_labels) if len(some_labels) == len(some_pixels) else -1)
+        if data["part"] == "temperatures":
+            first = torch.randperm(80, generator=generator)[:32]
+            same = torch.equal(some_pixels, pixels[first]) and torch.equal(some_labels, labels[first])
+            in_order.append(bool(same))
         return float(b + data["rise"])
 
     def run(count: int, epochs: int, learning_rate: float) -> Any:
@@ -1095,6 +1107,7 @@ def _probe_training(answer: Mapping[str, Any], data: Data) -> Mapping[str, Any]:
             "temperatures asked about": asked,
             "temperatures learnt with": changes,
             "digits shown to choose": batches,
+            "they are the first batch in the order of the seed": in_order,
         }
     network, _ = run(len(labels), data["epochs"], 5e-3)
     with torch.no_grad():
@@ -1156,6 +1169,7 @@ def _temperatures(data: Data, *, kept: bool = True, chosen_late: bool = False, s
         "temperatures asked about": np.array(asked),
         "temperatures learnt with": np.array(used if kept else used[:1]),
         "digits shown to choose": np.array([32] * epochs),
+        "they are the first batch in the order of the seed": np.array([True] * epochs),
     }
 
 

@@ -707,6 +707,13 @@ def _adaptive_cases(rng: np.random.Generator) -> list[Case]:
         ):
             data = {"activation": activation(shape, dtype), "steps": steps, "offset": offset}
             cases.append(Case(group, f"{label}, offset {offset:g}", data))
+    # Channel 0 is best served by the smallest candidate, channel 1 by the largest.
+    extremes = np.stack([np.full(10_000, 0.0125), rng.integers(0, 2, 10_000) / 2], 1)
+    extremes[0] = 1.0, 0.5
+    data = {"activation": extremes, "steps": 1, "offset": 0.0}
+    cases.append(Case("floor", "the first and the last candidate", data))
+    small = {"activation": 0.02 * activation((40, 3)), "steps": 4, "offset": 0.5}
+    cases.append(Case("start", "[40, 3], small activations", small))
     one_dead, all_dead = activation((30, 3, 2, 2)), np.zeros((6, 2, 3, 3))
     one_dead[:, 1] = 0.0
     for label, values in (("one channel dead", one_dead), ("all channels dead", all_dead)):
@@ -1183,7 +1190,9 @@ def _probe_weights(answer: Mapping[str, Any], data: Data) -> Mapping[str, Any]:
         new = answer["calibrate_weights"](
             weight, bias, inputs, activation, data["threshold"], data["steps"], data["initial"]
         )
-        return {"weight": new[0], "bias": new[1], "given weight": weight, "given bias": bias}
+        detached = not (new[0].requires_grad or new[1].requires_grad)
+        kept = {"given weight": weight, "given bias": bias, "detached": detached}
+        return {"weight": new[0], "bias": new[1], **kept}
     z = torch.from_numpy(data["x"]).requires_grad_()
     if data["name"] == "floor":
         value = answer["floor_ste"](z)
@@ -1231,6 +1240,8 @@ def _judge_weights(arrays: Arrays, data: Data) -> str | None:
             return f"the calibrated {key} is not finite"
         if not np.array_equal(arrays[f"given {key}"], data[key]):
             return f"the {key} that you were given has changed; calibrate a copy"
+    if not arrays["detached"]:
+        return "the calibrated weight or bias still requires gradients; return both detached"
     before = _calibration_error({"weight": data["weight"], "bias": data["bias"]}, data)
     after = _calibration_error(arrays, data)
     if after > LARGEST_ERROR:

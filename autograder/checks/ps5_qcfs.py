@@ -771,7 +771,7 @@ def _probe_theorem(answer: Mapping[str, Any], data: Data) -> Mapping[str, Any]:
         if name not in names:
             raise ValueError(f"the case is called {name!r}; expected one of {', '.join(names)}")
         cases.append(names.index(name))
-        numbers.append(int(number))
+        numbers.append(float(number))
     return {"case": cases, "excess": numbers}
 
 
@@ -1336,6 +1336,12 @@ def _probe_training(answer: Mapping[str, Any], data: Data) -> Mapping[str, Any]:
         answer["train"](network, images[:64], labels[:64], epochs=epochs, learning_rate=0.0, seed=0)
         return sum(float(p.grad.abs().sum()) for p in network.parameters() if p.grad is not None)
 
+    if data["part"] == "still":
+        network = fresh()
+        with torch.no_grad():
+            scores = network(images)
+        losses = answer["train"](network, images, labels, epochs=2, learning_rate=0.0, seed=data["seed"])
+        return {"losses": losses, "scores": scores}
     network, losses = trained(1, data["epochs"])
     if data["part"] == "repeat":
         return {"losses": losses, "again": trained(2, data["epochs"])[1]}
@@ -1399,12 +1405,23 @@ def _judge_clips(arrays: Arrays, data: Data) -> str | None:
 
 
 def _judge_losses(arrays: Arrays, data: Data) -> str | None:
-    losses, again = arrays["losses"], arrays["again"]
+    losses = arrays["losses"]
     if losses.shape != (data["epochs"],):
         return (
             f"`train` returned losses of shape {list(losses.shape)}; expected one number for each of "
             f"{data['epochs']} epochs"
         )
+    if data["part"] == "still":
+        scores = arrays["scores"].astype(np.float64)
+        picked = scores[np.arange(len(scores)), data["labels"]]
+        wanted = float((np.log(np.exp(scores).sum(1)) - picked).mean())
+        if not np.allclose(losses, wanted, rtol=1e-3):
+            return (
+                f"with the learning rate 0 and {len(scores)} digits in batches of 64 the loss of an epoch is "
+                f"{losses[0]:.5g}; expected {wanted:.5g}, the mean over the digits"
+            )
+        return None
+    again = arrays["again"]
     if not np.isfinite(losses).all() or not losses[-1] < 0.9 * losses[0]:
         return f"the loss goes from {losses[0]:.4g} to {losses[-1]:.4g}; it should fall by more than a tenth"
     if losses.shape != again.shape or not np.allclose(losses, again, rtol=1e-4, atol=1e-7):
@@ -1420,11 +1437,13 @@ def _training_cases(rng: np.random.Generator) -> list[Case]:
         "first_clip": FIRST_CLIP,
     }
     small = {**data, "images": data["images"][:320], "labels": data["labels"][:320]}
+    few = {**data, "images": data["images"][:100], "labels": data["labels"][:100]}
     seed = int(rng.integers(1, 1000))
     return [
         Case("learns", f"seed {seed}", {**data, "part": "learns", "seed": seed, "epochs": EPOCHS}),
         Case("clips", "seed 3", {**small, "part": "clips", "seed": 3, "epochs": 3}),
         Case("losses", "seed 4", {**data, "part": "repeat", "seed": 4, "epochs": 5}),
+        Case("losses", "no learning", {**few, "part": "still", "seed": 5, "epochs": 2}),
     ]
 
 
@@ -1480,7 +1499,7 @@ TRAINING = Check(
             "loss_per_batch",
             "There is one number for each batch. Average the batches of an epoch, weighted by their size.",
             when=lambda arrays, data: (
-                data["part"] == "repeat"
+                data["part"] in ("repeat", "still")
                 and arrays["losses"].ndim == 1
                 and arrays["losses"].size == data["epochs"] * math.ceil(len(data["labels"]) / 64)
             ),
@@ -1602,6 +1621,10 @@ def _layer_cases(rng: np.random.Generator) -> list[Case]:
     for label, excess in (
         ("three layers", [rng.integers(-2, 4, (7, 9)), rng.integers(-1, 3, (7, 4)), np.zeros((7, 5), int)]),
         ("one layer", [rng.integers(-3, 2, (4, 6))]),
+        (
+            "one uneven neuron in each layer",
+            [np.eye(3, dtype=int) * np.array([2, 0, 0]), -np.eye(1, 5, dtype=int)],
+        ),
     ):
         cases.append(
             Case("shares", label, {"part": "shares", "excess": [one.astype(np.int64) for one in excess]})

@@ -12,10 +12,6 @@ reads the scores from the outputs afterwards. A question's outputs are its messa
 
 from __future__ import annotations
 
-import atexit
-import os
-import secrets
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,76 +20,17 @@ from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Bool, Dict, Unicode
 
 from autograder.checks import problem_sets
-from autograder.checks.core import Result
-from autograder.checks.message import html, plain
 
-from . import runner
+from . import outputs, runner
 from .limits import Limits
-from .supervisor import CellResult, Session, Zygote
+from .runner import course_secret
+from .supervisor import Session, shared_zygote
 
-__all__ = ["IsolatedExecute", "shared_zygote", "use_isolation"]
-
-_LOCK = threading.Lock()
-_SHARED: dict[tuple[int, str, bool], Zygote] = {}
-
-
-def shared_zygote(folder: Path, *, unsafe: bool = False) -> Zygote:
-    """This process's warm parent, ended with it.
-
-    Args:
-        folder: where the students' copies of the library and caches are kept.
-        unsafe: see :class:`supervisor.Zygote`.
-    """
-    key = (os.getpid(), str(folder), unsafe)
-    with _LOCK:
-        if key not in _SHARED:
-            _SHARED[key] = Zygote(folder / "copies", cache=folder / "warm", unsafe=unsafe)
-            atexit.register(_SHARED[key].close)
-        return _SHARED[key]
-
-
-def course_secret(file: Path) -> bytes:
-    """The secret that students' inputs are drawn from, made when there is none yet.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    try:
-        return bytes.fromhex(file.read_text().strip())
-    except FileNotFoundError:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w") as opened:
-            opened.write(secrets.token_hex(32) + "\n")
-        return bytes.fromhex(file.read_text().strip())
+__all__ = ["IsolatedExecute", "use_isolation"]
 
 
 def _node(data: dict[str, Any]) -> NotebookNode:
     return from_dict(data)  # type: ignore[no-any-return,no-untyped-call]
-
-
-def _outputs_of(result: Result) -> list[NotebookNode]:
-    """A question's message and its score, as the notebook's own ``check`` shows them."""
-    failed = [group.id for group in result.groups if group.failure is not None]
-    about = {"question": result.question, "misconceptions": list(result.misconceptions), "failed": failed}
-    shown = {"text/plain": plain(result), "text/html": html(result)}
-    score = {"text/plain": repr(result.score)}
-    return [
-        _node({"output_type": "display_data", "data": shown, "metadata": {"autograder": about}}),
-        _node({"output_type": "execute_result", "execution_count": None, "data": score, "metadata": {}}),
-    ]
-
-
-def _error(name: str, text: str) -> NotebookNode:
-    return _node({"output_type": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"]})
-
-
-def _outputs_of_run(run: CellResult) -> list[NotebookNode]:
-    numbered = {"execute_result": {"execution_count": None}}
-    outputs = [_node({**output, **numbered.get(output["output_type"], {})}) for output in run.outputs]
-    if run.status in ("died", "not run") or (run.status == "time" and not outputs):
-        outputs.append(_error("Stopped", run.reason or "the time of this cell is over"))
-    return outputs
 
 
 class IsolatedExecute(NbGraderPreprocessor):  # type: ignore[misc]
@@ -127,12 +64,7 @@ class IsolatedExecute(NbGraderPreprocessor):  # type: ignore[misc]
             for cell, answer in zip(nb.cells, answers, strict=True):
                 if cell.cell_type != "code":
                     continue
-                if answer.result is not None:
-                    cell.outputs = _outputs_of(answer.result)
-                elif answer.run is not None:
-                    cell.outputs = _outputs_of_run(answer.run)
-                else:  # without an output nbgrader would give full points
-                    cell.outputs = [_error("NoCheck", f"no check grades this cell ({answer.cell.grade_id})")]
+                cell.outputs = [_node(output) for output in outputs.of_answer(answer)]
                 if answer.problem:
                     self.log.warning("%s, %s: %s", student, answer.cell.grade_id, answer.problem)
         return nb, resources

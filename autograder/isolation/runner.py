@@ -10,10 +10,12 @@ import hashlib
 import hmac
 import inspect
 import json
+import os
+import secrets
 import textwrap
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,15 +28,17 @@ from autograder.checks.message import plain
 
 from .limits import Limits
 from .redact import student_copy
-from .supervisor import Case, CellResult, ProbeResult, Session, Zygote
+from .supervisor import Case, CellResult, ProbeResult, Session, WarmParent
 
 __all__ = [
     "Answer",
     "Cell",
+    "course_secret",
     "grade_cells",
     "grade_notebook",
     "library_copy",
     "read_cells",
+    "report_on",
     "restore",
     "student_seed",
 ]
@@ -44,12 +48,21 @@ _STUDENT_LIBRARY = Path(snnkit.__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell as far as grading needs it: its grade_id (or an empty string), whether it is a question's, its source."""
+    """A cell as far as grading needs it.
+
+    Args:
+        grade_id: or an empty string.
+        graded: whether it is a question's.
+        code: whether it can be run.
+        source: its text.
+        answer: whether it is the student's to change.
+    """
 
     grade_id: str
     graded: bool
     code: bool
     source: str
+    answer: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,6 +149,22 @@ def student_seed(secret: bytes, student: str) -> int:
     return int.from_bytes(hmac.digest(secret, student.encode(), hashlib.sha256)[:6], "big")
 
 
+def course_secret(file: Path) -> bytes:
+    """The secret that students' inputs are drawn from, made when there is none yet.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    try:
+        return bytes.fromhex(file.read_text().strip())
+    except FileNotFoundError:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w") as opened:
+            opened.write(secrets.token_hex(32) + "\n")
+        return bytes.fromhex(file.read_text().strip())
+
+
 def library_copy(problem_set: str, copies: Path) -> Path:
     """The library as the students of a problem set see it: without what any of its questions withholds."""
     names = {name for check in checks_of(problem_set) for name in check.withheld}
@@ -167,6 +196,7 @@ def _cell(cell: Mapping[str, Any]) -> Cell:
         graded=bool(marked.get("grade")) and not marked.get("solution"),
         code=cell["cell_type"] == "code",
         source=source if isinstance(source, str) else "".join(map(str, source)),
+        answer=bool(marked.get("solution")),
     )
 
 
@@ -174,18 +204,13 @@ def restore(cells: list[Cell], released: list[Cell]) -> list[Cell]:
     """A submission's cells with everything that was not the student's to change put back.
 
     Cells that the release locks (all marked ones but the answers) get their released source; of a cell that is there
-    twice the first one counts; a question that was deleted comes back behind the cell that it followed.
+    twice the first one counts; one that was deleted comes back behind the marked cell that it followed, or first.
 
     Args:
         cells: of the submission.
         released: of the notebook that was handed out.
     """
     known = {cell.grade_id: cell for cell in released if cell.grade_id}
-    answers = {
-        cell.grade_id
-        for cell in released
-        if cell.grade_id and not cell.graded and "NotImplementedError" in cell.source
-    }
     kept: list[Cell] = []
     seen: set[str] = set()
     for cell in cells:
@@ -194,20 +219,14 @@ def restore(cells: list[Cell], released: list[Cell]) -> list[Cell]:
                 continue
             seen.add(cell.grade_id)
             original = known[cell.grade_id]
-            kept.append(
-                Cell(cell.grade_id, original.graded, original.code, cell.source)
-                if cell.grade_id in answers
-                else original
-            )
+            kept.append(replace(original, source=cell.source) if original.answer else original)
         else:
             kept.append(Cell("", False, cell.code, cell.source))
     before = ""
     for cell in released:
         if cell.grade_id and cell.grade_id not in seen:
-            place = next(
-                (at for at, one in enumerate(kept, start=1) if one.grade_id == before and before), len(kept)
-            )
-            kept.insert(place, cell)
+            behind = (at for at, one in enumerate(kept, start=1) if one.grade_id == before)
+            kept.insert(next(behind, len(kept)) if before else 0, cell)
         before = cell.grade_id or before
     return kept
 
@@ -272,7 +291,7 @@ def grade_notebook(
     seed: int,
     limits: Limits | None = None,
     *,
-    zygote: Zygote,
+    zygote: WarmParent,
     released: bytes | None = None,
 ) -> dict[str, Any]:
     """Grade one submission in isolation.
@@ -296,10 +315,17 @@ def grade_notebook(
     cells = read_cells(notebook)
     if released is not None:
         cells = restore(cells, read_cells(released))
+    return report_on(cells, problem_set, seed, limits, zygote=zygote).as_data()
+
+
+def report_on(
+    cells: list[Cell], problem_set: str, seed: int, limits: Limits | None = None, *, zygote: WarmParent
+) -> Report:
+    """Run cells and questions of one submission; see :func:`grade_notebook`."""
     report = Report(problem_set, seed)
     begun = time.perf_counter()
     with Session(zygote, library_copy(problem_set, zygote.copies), limits) as session:
         report.answers = list(grade_cells(cells, problem_set, seed, session))
     report.restarts, report.peak_mb = session.restarts, session.peak_kb / 1024
     report.seconds = time.perf_counter() - begun
-    return report.as_data()
+    return report

@@ -9,6 +9,7 @@ Convention: :class:`Zygote` is one warm parent per grading process, :class:`Sess
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -36,7 +37,20 @@ from .frames import FrameError
 from .limits import Limits
 from .sandbox import IsolationError, Layers
 
-__all__ = ["Case", "CellResult", "ProbeResult", "Reply", "Session", "Zygote"]
+__all__ = [
+    "Case",
+    "CellResult",
+    "Door",
+    "GoneError",
+    "ProbeResult",
+    "Reply",
+    "Session",
+    "Visitor",
+    "WarmParent",
+    "Zygote",
+    "shared_zygote",
+    "visit",
+]
 
 Array = NDArray[Any]
 
@@ -97,6 +111,10 @@ class ProbeResult:
     replies: tuple[Reply, ...]
     printed: str = ""
     seconds: float = 0.0
+
+
+class GoneError(IsolationError):
+    """The warm parent that was to be used has ended."""
 
 
 class _Gone(Exception):
@@ -195,7 +213,105 @@ class Worker:
         return ended
 
 
-class Zygote:
+@dataclass(frozen=True)
+class Door:
+    """Where another process of this account finds a running warm parent; plain data.
+
+    Args:
+        socket: path of the socket that it listens on.
+        copies: folder of the students' copies of the library.
+        scratch: folder for what workers write.
+    """
+
+    socket: str
+    copies: str
+    scratch: str
+
+
+class WarmParent:
+    """What a session needs of a warm parent, whoever started it."""
+
+    copies: Path
+    _scratch_base: Path
+    _lock: threading.Lock
+    _control: socket.socket | None
+
+    def _ensure(self) -> socket.socket:
+        """The connection that requests go through."""
+        raise NotImplementedError
+
+    def _stop(self) -> None:
+        """Give the connection up."""
+        raise NotImplementedError
+
+    def _lives(self) -> bool:
+        """Whether the warm parent is known to be alive, so that trying again would not help."""
+        raise NotImplementedError
+
+    def worker(self, copy: Path, limits: Limits, scratch: Path, frame_limits: frames.FrameLimits) -> Worker:
+        """A fresh worker that sees ``copy`` as its library.
+
+        Raises:
+            IsolationError: it could not be started or enclosed.
+        """
+        request = {"copy": str(copy.resolve()), "scratch": str(scratch), "limits": limits.as_data()}
+        for attempt in (1, 2):
+            ours, theirs = socket.socketpair()
+            status, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs, told, self._lock:
+                control = self._ensure()
+                try:
+                    socket.send_fds(control, [json.dumps(request).encode()], [theirs.fileno(), told.fileno()])
+                except OSError:
+                    self._stop()
+            worker = Worker(ours, status, frame_limits)
+            try:
+                worker.start()
+                return worker
+            except IsolationError:
+                if attempt == 2 or self._lives():
+                    raise
+        raise AssertionError("unreachable")
+
+    def scratch(self) -> Path:
+        """A fresh folder for a worker, used where it cannot have a file system of its own."""
+        return Path(tempfile.mkdtemp(dir=self._scratch_base))
+
+
+class Visitor(WarmParent):
+    """A warm parent that another process of this account has started; see :attr:`Zygote.door`.
+
+    Raises:
+        GoneError: on use, when it is not there any more.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self.copies, self._scratch_base = Path(door.copies), Path(door.scratch)
+        self._door = door
+        self._lock = threading.Lock()
+        self._control = None
+
+    def _ensure(self) -> socket.socket:
+        if self._control is None:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            try:
+                connection.connect(self._door.socket)
+            except OSError as error:
+                connection.close()
+                raise GoneError(f"the warm parent is gone: {error}") from error
+            self._control = connection
+        return self._control
+
+    def _stop(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+
+    def _lives(self) -> bool:
+        return False
+
+
+class Zygote(WarmParent):
     """A warm parent process, started on first use and again if it should end. Use as a context manager.
 
     Args:
@@ -233,10 +349,15 @@ class Zygote:
         self._finalise = weakref.finalize(self, shutil.rmtree, self._base, ignore_errors=True)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
+        self._control = None
+        self._scratch_base = self._base / "scratch"
         self.copies = copies.resolve()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listener.bind(str(self._base / "door"))
+        (self._base / "door").chmod(0o600)
+        self._listener.listen(64)
         warm = (cache or self._base / "warm").resolve()
-        for folder in (self.copies, warm, self._base / "root", self._base / "scratch"):
+        for folder in (self.copies, warm, self._base / "root", self._scratch_base):
             folder.mkdir(parents=True, exist_ok=True)
         package = Path(__file__).resolve().parents[1]
         kept = [package, package.parent / "snnkit"]
@@ -266,6 +387,11 @@ class Zygote:
         self.close()
 
     @property
+    def door(self) -> Door:
+        """Where other processes of this account find it."""
+        return Door(str(self._base / "door"), str(self.copies), str(self._scratch_base))
+
+    @property
     def pid(self) -> int | None:
         """Process id of the warm parent, None before it is started."""
         return self._process.pid if self._process is not None else None
@@ -289,9 +415,9 @@ class Zygote:
             self._process = subprocess.Popen(
                 [
                     sys.executable, "-I", "-c", sandbox.BOOT, str(Path(__file__).resolve().parent), "zygote",
-                    str(theirs.fileno()),
+                    str(theirs.fileno()), str(self._listener.fileno()),
                 ],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+                pass_fds=[theirs.fileno(), self._listener.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
                 cwd="/", env=sandbox.clean_environment(), start_new_session=True,
             )  # fmt: skip
         self._control = ours
@@ -306,34 +432,8 @@ class Zygote:
             raise IsolationError(f"the warm parent did not start: {message.get('text', '')}\n{said}")
         return ours
 
-    def worker(self, copy: Path, limits: Limits, scratch: Path, frame_limits: frames.FrameLimits) -> Worker:
-        """A fresh worker that sees ``copy`` as its library.
-
-        Raises:
-            IsolationError: it could not be started or enclosed.
-        """
-        request = {"copy": str(copy.resolve()), "scratch": str(scratch), "limits": limits.as_data()}
-        for attempt in (1, 2):
-            ours, theirs = socket.socketpair()
-            status, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs, told, self._lock:
-                control = self._ensure()
-                try:
-                    socket.send_fds(control, [json.dumps(request).encode()], [theirs.fileno(), told.fileno()])
-                except OSError:
-                    self._stop()
-            worker = Worker(ours, status, frame_limits)
-            try:
-                worker.start()
-                return worker
-            except IsolationError:
-                if attempt == 2 or (self._process is not None and self._process.poll() is None):
-                    raise
-        raise AssertionError("unreachable")
-
-    def scratch(self) -> Path:
-        """A fresh folder for a worker, used where it cannot have a file system of its own."""
-        return Path(tempfile.mkdtemp(dir=self._base / "scratch"))
+    def _lives(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def _stop(self) -> None:
         if self._control is not None:
@@ -351,7 +451,36 @@ class Zygote:
         """End the warm parent and all its workers, and remove its folders."""
         with self._lock:
             self._stop()
+            self._listener.close()
             self._finalise()
+
+
+_SHARING = threading.Lock()
+_SHARED: dict[tuple[int, str, bool], Zygote] = {}
+
+
+def shared_zygote(folder: Path, *, unsafe: bool = False) -> Zygote:
+    """This process's warm parent, ended with it.
+
+    Args:
+        folder: where the students' copies of the library and caches are kept.
+        unsafe: see :class:`Zygote`.
+    """
+    key = (os.getpid(), str(folder), unsafe)
+    with _SHARING:
+        if key not in _SHARED:
+            _SHARED[key] = Zygote(folder / "copies", cache=folder / "warm", unsafe=unsafe)
+            atexit.register(_SHARED[key].close)
+        return _SHARED[key]
+
+
+_VISITED: dict[Door, Visitor] = {}
+
+
+def visit(door: Door) -> Visitor:
+    """This process's connection to a warm parent that another process started."""
+    with _SHARING:
+        return _VISITED.setdefault(door, Visitor(door))
 
 
 class Session:
@@ -366,7 +495,7 @@ class Session:
 
     def __init__(
         self,
-        zygote: Zygote,
+        zygote: WarmParent,
         copy: Path,
         limits: Limits | None = None,
         *,

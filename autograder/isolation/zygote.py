@@ -71,11 +71,17 @@ def _preload(names: list[str]) -> None:
 
 
 class WarmParent:
-    """State of the process: the plan, what is mapped, the shell and the observer that workers inherit."""
+    """State of the process: the plan, what is mapped, the shell and the observer that workers inherit.
 
-    def __init__(self, control: socket.socket) -> None:
+    Args:
+        control: to the supervisor; when it hangs up, the process ends.
+        door: listens for other processes of the grader that ask for workers.
+    """
+
+    def __init__(self, control: socket.socket, door: socket.socket) -> None:
         config = json.loads(control.recv(_MESSAGE))
-        self.control = control
+        self.control, self.door = control, door
+        self.visitors: dict[int, socket.socket] = {}
         self.plan = sandbox.Plan.from_data(config["plan"])
         self._forked = os.getpid() * 64  # so that several warm parents begin at different user ids
         sandbox.enter_process_namespace(self.plan)
@@ -118,12 +124,19 @@ class WarmParent:
         signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
         self.control.send(b'{"op": "ready"}')
         while True:
-            ready = select.select([self.control.fileno(), wake], [], [])[0]
+            always = [self.control.fileno(), self.door.fileno(), wake]
+            ready = select.select([*always, *self.visitors], [], [])[0]
             if wake in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wake, 4096)
                 self._reap()
-            if self.control.fileno() in ready and not self._fork():
+            if self.door.fileno() in ready:
+                visitor, _ = self.door.accept()
+                self.visitors[visitor.fileno()] = visitor
+            for number in self.visitors.keys() & set(ready):
+                if not self._fork(self.visitors[number]):
+                    self.visitors.pop(number).close()
+            if self.control.fileno() in ready and not self._fork(self.control):
                 return
 
     def _reap(self) -> None:
@@ -145,9 +158,12 @@ class WarmParent:
                 ended = {"code": os.waitstatus_to_exitcode(code), "peak_kb": usage.ru_maxrss}
                 status.send(json.dumps(ended).encode())
 
-    def _fork(self) -> bool:
-        """Fork the worker that is asked for; False when the supervisor has gone."""
-        data, descriptors, _, _ = socket.recv_fds(self.control, _MESSAGE, 2)
+    def _fork(self, control: socket.socket) -> bool:
+        """Fork the worker that is asked for; False when who asked has gone."""
+        try:
+            data, descriptors, _, _ = socket.recv_fds(control, _MESSAGE, 2)
+        except OSError:
+            return False
         if not data:
             return False
         connection, status = (socket.socket(fileno=descriptor) for descriptor in descriptors)
@@ -202,13 +218,14 @@ class WarmParent:
 
 
 def main(arguments: list[str]) -> None:
-    """Be the warm parent; ``arguments`` holds the number of the control socket."""
-    control = socket.socket(fileno=int(arguments[0]))
-    control.set_inheritable(False)
+    """Be the warm parent; ``arguments`` holds the numbers of the control socket and of the one that listens."""
+    control, door = (socket.socket(fileno=int(argument)) for argument in arguments)
+    for connection in (control, door):
+        connection.set_inheritable(False)
     os.umask(0o022)
     sys.argv[:] = sys.orig_argv[:] = [""]
     try:
-        parent = WarmParent(control)
+        parent = WarmParent(control, door)
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
         with contextlib.suppress(OSError):

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from autograder.checks.core import number
 from autograder.course import COURSE_ID, CourseError
-from autograder.grade import StudentGrade
 from autograder.report.feedback import duration, shown
 from autograder.report.statistics import questions
+from autograder.results import StudentGrade
 
 #: The columns of nbgrader's own CSV export, in its order.
 NBGRADER = (

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from html import escape
 
 from autograder.checks.core import number
-from autograder.grade import QuestionGrade, StudentGrade
 from autograder.report.page import code, page, table
+from autograder.results import QuestionGrade, StudentGrade
 
 _PART = re.compile(r"  \[(right|not yet)\] (.*)")
 

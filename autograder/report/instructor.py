@@ -8,11 +8,11 @@ from html import escape
 import numpy as np
 
 from autograder.checks.core import number
-from autograder.grade import StudentGrade
 from autograder.report import charts, similar, statistics
 from autograder.report.export import note
 from autograder.report.feedback import duration
 from autograder.report.page import code, page, table
+from autograder.results import StudentGrade
 
 #: Rows that a plot holds; the table beside it has them all.
 _SHOWN = 15

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autograder.grade import StudentGrade
+from autograder.results import StudentGrade
 
 
 @dataclass(frozen=True)

@@ -9,75 +9,24 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from autograder.course import COURSE_ID, CourseError, write_if_changed
-from autograder.grade import StudentGrade
+from autograder.course import CourseError, write_if_changed
+from autograder.gradebook import Manual, given_by_people
 from autograder.report.export import own_csv
 from autograder.report.feedback import feedback
+from autograder.results import StudentGrade
 
 #: What nbgrader's exchange keeps beside a submission and wants beside its feedback.
 _EXCHANGE = ("timestamp.txt", "submission_secret.txt")
-
-
-@dataclass(frozen=True)
-class Manual:
-    """What a person gave to one cell: ``score`` (None: nothing yet, or only a comment), and a comment."""
-
-    score: float | None = None
-    comment: str = ""
 
 
 def gradebook_url(out: Path) -> str:
     """Address of the gradebook that grading into ``out`` writes by default; empty when there is none."""
     file = out / "course" / "gradebook.db"
     return f"sqlite:///{file.resolve()}?timeout=60" if file.is_file() else ""
-
-
-def manual(problem_set: str, db_url: str) -> dict[tuple[str, str], Manual]:
-    """What people gave, by student and cell: points, extra credit on top of them or of the check's, comments.
-
-    Every graded cell that the gradebook knows is there, so that points which were taken back are seen to be gone.
-    """
-    from nbgrader.api import (
-        Assignment,
-        BaseCell,
-        Comment,
-        Grade,
-        Gradebook,
-        Student,
-        SubmittedAssignment,
-        SubmittedNotebook,
-    )
-
-    def rows(kind: Any, *columns: Any) -> Any:
-        return (  # one joined query: the relations, followed one by one, would be a query for each cell
-            gradebook.db.query(Student.id, BaseCell.name, *columns)
-            .select_from(kind)
-            .join(BaseCell, kind.cell_id == BaseCell.id)
-            .join(SubmittedNotebook, kind.notebook_id == SubmittedNotebook.id)
-            .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
-            .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
-            .join(Student, SubmittedAssignment.student_id == Student.id)
-            .filter(Assignment.name == problem_set)
-            .all()
-        )
-
-    with Gradebook(db_url, COURSE_ID) as gradebook:
-        scores: dict[tuple[str, str], float | None] = {}
-        for student, cell, given, extra, auto in rows(
-            Grade, Grade.manual_score, Grade.extra_credit, Grade.auto_score
-        ):
-            base = given if given is not None else auto if extra else None
-            scores[student, cell] = None if base is None else float(base) + float(extra or 0.0)
-        comments = {
-            (student, cell): str(text)
-            for student, cell, text in rows(Comment, Comment.manual_comment)
-            if text
-        }
-    return {key: Manual(scores.get(key), comments.get(key, "")) for key in scores.keys() | comments.keys()}
 
 
 def _put(grades: Sequence[StudentGrade], given: Mapping[tuple[str, str], Manual]) -> None:
@@ -99,7 +48,7 @@ def add_manual(grades: Sequence[StudentGrade], out: Path, problem_set: str, db_u
     """
     url = db_url or gradebook_url(out)
     if url:
-        _put(grades, manual(problem_set, url))
+        _put(grades, given_by_people(url, problem_set))
 
 
 def _file_name(student: str) -> str:
@@ -159,7 +108,7 @@ def write(problem_set: str, grades: Sequence[StudentGrade], out: Path, db_url: s
     entry: dict[str, Any] = {"problem_set": problem_set, "grades": [asdict(grade) for grade in grades]}
     write_if_changed(out / "results.json", (json.dumps(entry, indent=1) + "\n").encode())
     write_if_changed(out / "grades.csv", own_csv(grades))
-    _write_feedback(problem_set, grades, out, manual(problem_set, url) if url else {})
+    _write_feedback(problem_set, grades, out, given_by_people(url, problem_set) if url else {})
     released = out / "course" / "release" / problem_set / f"{problem_set}.ipynb"
     notebooks = _submissions(grades, problem_set, out) if released.is_file() else {}
     write_if_changed(

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from autograder.checks.core import number
-from autograder.grade import StudentGrade
 from autograder.report.feedback import shown
 from autograder.report.statistics import questions
+from autograder.results import StudentGrade
 
 if TYPE_CHECKING:
     from rich.table import Table

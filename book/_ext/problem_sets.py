@@ -17,10 +17,11 @@ def row_text(row: SetRow) -> str:
     """One set as a row of a Markdown table."""
     questions = f"{row.checked} + {row.read}"
     points = f"{number(row.checked_points)} + {number(row.read_points)}"
-    samples = f"{row.samples} ({row.wrong} wrong)" if row.samples else "–"
+    seconds = [f"{value:.0f} s" if value is not None else "–" for value in (row.reference_s, row.grading_s)]
+    counts = [str(count or "–") for count in (row.misconceptions, row.correct, row.wrong, row.mutants)]
     cells = (
         row.title.replace("Problem set ", ""), questions, points, row.objectives_text or "–", row.time or "–",
-        row.computing or "–", str(row.misconceptions or "–"), samples,
+        *seconds, *counts,
     )  # fmt: skip
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
@@ -34,8 +35,9 @@ class ProblemSets(SphinxDirective):
         for source in sources_of_table(root):
             self.env.note_dependency(str(source))
         rows = [
-            "| set | questions | points | objectives | a student's time | computing | misconceptions | samples |",
-            "|---|---|---|---|---|---|---|---|",
+            "| set | questions | points | objectives | a student's time | reference | grading | misconceptions "
+            "| correct | wrong | mutants |",
+            "|---|---|---|---|---|---|---|---|---|---|---|",
             *map(row_text, table_of_sets(root)),
         ]
         holder = nodes.container()

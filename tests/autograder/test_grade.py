@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 from autograder import corpus, grade, report
 from autograder.cli import app
+from autograder.collect import Submission, collect, sanitise
 from autograder.course import CourseError, exercise_of
-from autograder.grade import QuestionGrade, StudentGrade, Submission, collect, sanitise
+from autograder.results import QuestionGrade, StudentGrade
 
 PS = "ps2_surrogates"
 QUESTIONS = {"sine_derivative", "training"}
@@ -240,11 +241,12 @@ def test_nbgrader_grades_the_samples_and_goes_on_past_bad_ones(way, root, tmp_pa
     assert grades["solution"].pending == 10
     assert "not a notebook" in done.output
 
-    def autograde_nothing(*arguments):
-        assert arguments[2] == []
+    def nothing(works, *rest):
+        assert works == []
         return []
 
-    monkeypatch.setattr(grade, "_run", autograde_nothing)
+    monkeypatch.setattr(grade, "_isolated", nothing)
+    monkeypatch.setattr(grade, "_stock", nothing)
     stamps = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 1, again.output

@@ -18,10 +18,10 @@ from autograder.checks import checks_of
 from autograder.checks.core import number, run
 from autograder.checks.message import plain
 from autograder.course import COURSE_ID, configure, source_of
-from autograder.grade import QuestionGrade, StudentGrade
 from autograder.report import statistics
 from autograder.report.feedback import duration, feedback
 from autograder.report.instructor import instructor_page
+from autograder.results import QuestionGrade, StudentGrade
 
 PS = "ps2_surrogates"
 MESSAGE = (

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from autograder import report
 from autograder.cli import app
 from autograder.course import COURSE_ID, CourseError, configure
-from autograder.grade import QuestionGrade, StudentGrade
 from autograder.report.export import (
     NBGRADER,
     Person,
@@ -25,6 +24,7 @@ from autograder.report.export import (
     own_csv,
     read_roster,
 )
+from autograder.results import QuestionGrade, StudentGrade
 
 PS = "ps2_surrogates"
 GRADES = [

@@ -149,3 +149,20 @@ def test_import_of_snnkit_loads_no_heavy_module():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     loaded = {name.split(".")[0] for name in eval(out)}
     assert loaded <= {"snnkit", "__future__", "pkgutil", "zipimport"}, loaded
+
+
+def test_the_container_installs_what_make_env_installs(root, project):
+    """One install command, ``make env``, on a Python that the project allows, and nothing local is copied over it."""
+    from packaging.specifiers import SpecifierSet
+
+    lines = [line for line in (root / "Containerfile").read_text().splitlines() if not line.startswith("#")]
+    (base,) = [line for line in lines if line.startswith("FROM ")]
+    version = re.search(r"python:(\d+\.\d+)", base)
+    assert version is not None
+    assert SpecifierSet(project["requires-python"]).contains(version[1])
+    runs = " ".join(line for line in lines if line.startswith("RUN "))
+    assert "make env" in runs
+    assert not re.search(r"\b(pip|conda|uv)\b", runs)
+    ignored = (root / ".containerignore").read_text().split()
+    assert {".venv", "build"} <= set(ignored)
+    assert lines[-1] == 'ENTRYPOINT [".venv/bin/snngrade"]'

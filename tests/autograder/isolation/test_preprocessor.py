@@ -20,7 +20,8 @@ from traitlets.config import Config
 
 from autograder.course import configure
 from autograder.isolation import preprocessor, runner
-from autograder.isolation.preprocessor import IsolatedExecute, course_secret, use_isolation
+from autograder.isolation.preprocessor import IsolatedExecute, use_isolation
+from autograder.isolation.runner import course_secret
 from autograder.isolation.supervisor import Zygote
 
 from . import toy

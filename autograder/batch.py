@@ -1,0 +1,300 @@
+"""Many submissions in isolation on a Dask cluster: this machine's processes, or a cluster that is already there.
+
+A piece of work is a pure function of plain data: the cells of a submission, the problem set, a seed and the limits go
+in, a JSON text comes out. Its key is a hash of those, so a worker that dies loses nothing: the work goes to another.
+On this machine all workers share one warm parent (see :mod:`autograder.isolation.supervisor`), which gets ready while
+the cluster starts; on a cluster that is already there each worker has its own, started with its first piece.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from autograder.course import CourseError, code_version
+from autograder.isolation import outputs, runner
+from autograder.isolation.limits import Limits
+from autograder.isolation.runner import Cell
+from autograder.isolation.sandbox import IsolationError
+from autograder.isolation.supervisor import Door, GoneError, WarmParent, Zygote, shared_zygote, visit
+
+#: How many workers may die on the same piece of work before it is given up.
+ALLOWED_FAILURES = 10
+#: Pieces of work that wait on the cluster, for each worker.
+AHEAD = 4
+#: Seconds without a result after which the workers are counted.
+PATIENCE_S = 5
+#: How often a cluster of this machine is started while nothing comes of it.
+STARTS = 5
+
+
+class _LostError(Exception):
+    """The cluster did not start, or has no worker any more."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where the work is done.
+
+    Args:
+        workers: processes on this machine; 0 for as many as it has processors.
+        scheduler: address of a running Dask scheduler (``tcp://host:8786``); then ``workers`` does not count.
+    """
+
+    workers: int = 0
+    scheduler: str = ""
+
+    def size(self, jobs: int) -> int:
+        """Processes to start on this machine."""
+        return max(1, min(self.workers or len(os.sched_getaffinity(0)), jobs))
+
+
+#: All processors of this machine.
+THIS_MACHINE = Cluster()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work: whose it is, the key of its result, the cells in order, the seed of the inputs."""
+
+    owner: str
+    key: str
+    cells: tuple[Cell, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a job: the report and each code cell's outputs by position, or why there is none."""
+
+    owner: str
+    report: dict[str, Any]
+    outputs: list[list[dict[str, Any]]]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all jobs of a run have in common; sent to the workers as plain data."""
+
+    problem_set: str
+    limits: Limits
+    unsafe: bool
+    version: str
+    door: Door | None
+
+
+@cache
+def _own_version() -> str:
+    return code_version()
+
+
+def work(cells: str, seed: int, settings: str) -> str:
+    """Grade one submission (runs in a Dask worker).
+
+    Args:
+        cells: a JSON list of cells.
+        seed: of the inputs.
+        settings: :class:`Settings` as JSON.
+
+    Returns:
+        JSON with ``report`` and ``outputs``, or with ``refused``, or with ``gone``.
+    """
+    # torch says at its import that it has no Triton, which nobody here can do anything about
+    logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
+    common = json.loads(settings)
+    if common["version"] != _own_version():
+        return json.dumps({"refused": "a worker of the cluster has another version of the course installed"})
+    try:
+        parent = _warm_parent(common)
+        listed = [Cell(**cell) for cell in json.loads(cells)]
+        limits = Limits(**common["limits"])
+        report = runner.report_on(listed, common["problem_set"], seed, limits, zygote=parent)
+    except GoneError as error:
+        return json.dumps({"gone": str(error)})
+    except IsolationError as error:
+        return json.dumps({"refused": str(error)})
+    shown = [outputs.of_answer(answer) if answer.cell.code else [] for answer in report.answers]
+    return json.dumps({"report": report.as_data(), "outputs": shown})
+
+
+def _warm_parent(common: dict[str, Any]) -> WarmParent:
+    """The one that all workers of this machine share, otherwise this worker's own."""
+    if common["door"] is not None:
+        return visit(Door(**common["door"]))
+    from distributed import get_worker
+
+    return shared_zygote(Path(get_worker().local_directory) / "snngrade", unsafe=common["unsafe"])
+
+
+@contextlib.contextmanager
+def _client(cluster: Cluster, jobs: int, private: Path) -> Iterator[Any]:
+    """A client of the running scheduler, or of a cluster of this machine that ends with it.
+
+    Raises:
+        CourseError: the scheduler does not answer, or has no worker.
+        _LostError: a cluster of this machine does not start.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    os.environ["OMP_NUM_THREADS"] = "1"  # inherited by the workers
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with dask.config.set(
+        {
+            "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
+            "distributed.worker.daemon": False,
+            "distributed.comm.timeouts.connect": "20s",
+            "distributed.diagnostics.nvml": False,
+        }
+    ):
+        if cluster.scheduler:
+            try:
+                client = Client(cluster.scheduler, timeout=10, name="snngrade")
+            except (OSError, ValueError) as error:
+                raise CourseError(f"no Dask scheduler answers at {cluster.scheduler}: {error}") from None
+            with client:
+                if not client.scheduler_info()["workers"]:
+                    raise CourseError(f"the Dask scheduler at {cluster.scheduler} has no workers yet")
+                yield client
+            return
+        try:
+            local = LocalCluster(
+                n_workers=cluster.size(jobs),
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=0,
+                dashboard_address="127.0.0.1:0",  # the scheduler serves its state in any case: here only, on a free port
+                worker_dashboard_address=None,
+                local_directory=str(private),
+                silence_logs=logging.CRITICAL,
+            )
+        except (RuntimeError, OSError) as error:
+            raise _LostError(f"a Dask cluster could not be started on this machine: {error}") from None
+        with local, Client(local) as client:
+            yield client
+
+
+def run(
+    jobs: Sequence[Job],
+    problem_set: str,
+    limits: Limits,
+    private: Path,
+    *,
+    unsafe: bool = False,
+    cluster: Cluster = THIS_MACHINE,
+) -> Iterator[Done]:
+    """Do all jobs; results come as they are ready, in no order.
+
+    A cluster of this machine that cannot start or has lost all its workers is started again.
+
+    Args:
+        jobs: the work.
+        problem_set: its name.
+        limits: what a submission may use.
+        private: folder for caches and the workers' files.
+        unsafe: go on where files, network or processes cannot be isolated.
+        cluster: where.
+
+    Raises:
+        CourseError: the cluster cannot be reached, does not stay alive, or has a worker that cannot isolate.
+    """
+    left = {job.owner: job for job in jobs}
+    failed = 0
+    with _parent_of_this_machine(private, unsafe, cluster) as parent:
+        while left:
+            try:
+                common = Settings(
+                    problem_set, limits, unsafe, _own_version(), parent.door if parent else None
+                )
+                for done in _run_once(
+                    list(left.values()), json.dumps(asdict(common)), private, cluster, parent
+                ):
+                    del left[done.owner]
+                    failed = 0
+                    yield done
+            except _LostError as error:
+                failed += 1
+                if cluster.scheduler or failed == STARTS:
+                    raise CourseError(
+                        f"{error}; what was graded is kept, run the same command to go on"
+                    ) from None
+            except IsolationError as error:
+                raise CourseError(str(error)) from None
+
+
+@contextlib.contextmanager
+def _parent_of_this_machine(private: Path, unsafe: bool, cluster: Cluster) -> Iterator[Zygote | None]:
+    """The warm parent that the workers of this machine share, not yet started; None for a cluster elsewhere."""
+    if cluster.scheduler:
+        yield None
+    else:
+        with Zygote(private / "copies", cache=private / "warm", unsafe=unsafe) as parent:
+            yield parent
+
+
+def _run_once(
+    jobs: list[Job], settings: str, private: Path, cluster: Cluster, parent: Zygote | None
+) -> Iterator[Done]:
+    """Do jobs on one cluster, a few ahead of its workers; the warm parent starts while the cluster does.
+
+    Raises:
+        _LostError: the cluster did not start, or no worker or no warm parent is left.
+        CourseError: a worker refuses.
+        IsolationError: the warm parent does not start.
+    """
+    with ThreadPoolExecutor(1) as aside:
+        warm = aside.submit(parent.start) if parent is not None else None
+        with _client(cluster, len(jobs), private) as client:
+            if warm is not None:
+                warm.result()
+            yield from _results(client, jobs, settings)
+
+
+def _results(client: Any, jobs: list[Job], settings: str) -> Iterator[Done]:
+    """Results of jobs as they come, with a few jobs ahead of the workers; see :func:`_run_once`."""
+    from distributed import KilledWorker, wait
+
+    waiting = iter(jobs)
+    running: dict[Any, str] = {}
+
+    def submit(count: int) -> None:
+        for job in islice(waiting, count):
+            cells = json.dumps([asdict(cell) for cell in job.cells])
+            key = f"snngrade-{job.key}"
+            running[client.submit(work, cells, job.seed, settings, key=key, pure=False)] = job.owner
+
+    submit(AHEAD * len(client.scheduler_info()["workers"]))
+    silent = 0
+    while running:
+        try:
+            ready = wait(list(running), timeout=PATIENCE_S, return_when="FIRST_COMPLETED").done
+        except TimeoutError:
+            silent = 0 if client.scheduler_info()["workers"] else silent + 1
+            if silent == 3:
+                raise _LostError("all workers of the Dask cluster are gone") from None
+            continue
+        for future in ready:
+            owner = running.pop(future)
+            try:
+                entry = json.loads(future.result())
+            except KilledWorker:
+                entry = {
+                    "problem": f"{ALLOWED_FAILURES} processes of the grader were killed while they worked on it; "
+                    "grade it again"
+                }
+            if "refused" in entry:
+                raise CourseError(entry["refused"])
+            if "gone" in entry:
+                raise _LostError(entry["gone"])
+            yield Done(owner, entry.get("report", {}), entry.get("outputs", []), entry.get("problem", ""))
+        submit(len(ready))

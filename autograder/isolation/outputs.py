@@ -1,0 +1,51 @@
+"""What stands below a graded notebook's cells: outputs as plain data, in nbformat's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograder.checks.core import Result
+from autograder.checks.message import html, plain
+
+from .runner import Answer
+from .supervisor import CellResult
+
+__all__ = ["of_answer"]
+
+Output = dict[str, Any]
+
+
+def _of_result(result: Result) -> list[Output]:
+    """A question's message and its score, as the notebook's own ``check`` shows them."""
+    failed = [group.id for group in result.groups if group.failure is not None]
+    about = {"question": result.question, "misconceptions": list(result.misconceptions), "failed": failed}
+    shown = {"text/plain": plain(result), "text/html": html(result)}
+    score = {"text/plain": repr(result.score)}
+    return [
+        {"output_type": "display_data", "data": shown, "metadata": {"autograder": about}},
+        {"output_type": "execute_result", "execution_count": None, "data": score, "metadata": {}},
+    ]
+
+
+def _error(name: str, text: str) -> Output:
+    return {"output_type": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
+
+
+def _of_run(run: CellResult) -> list[Output]:
+    numbered = {"execute_result": {"execution_count": None}}
+    outputs = [{**output, **numbered.get(output["output_type"], {})} for output in run.outputs]
+    if run.status in ("died", "not run") or (run.status == "time" and not outputs):
+        outputs.append(_error("Stopped", run.reason or "the time of this cell is over"))
+    return outputs
+
+
+def of_answer(answer: Answer) -> list[Output]:
+    """Outputs of one code cell; a graded cell that no check grades gets an error.
+
+    Without an output nbgrader would give such a cell full points.
+    """
+    if answer.result is not None:
+        return _of_result(answer.result)
+    if answer.run is not None:
+        return _of_run(answer.run)
+    return [_error("NoCheck", f"no check grades this cell ({answer.cell.grade_id})")]

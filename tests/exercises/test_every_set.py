@@ -1,0 +1,73 @@
+"""Every problem set without the isolated grader: unmodified nbgrader grades it, and its Validate agrees."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from autograder import corpus
+from autograder.course import exercise_of, problem_sets
+from autograder.grade import Execution, grade
+from tests.support import ROOT
+
+SETS = problem_sets(ROOT)
+TWO = ("solution", "untouched")
+
+pytestmark = pytest.mark.slow
+
+
+def handed_in(root, problem_set, name):
+    (sample,) = [one for one in corpus.samples(problem_set) if one.name == name]
+    return corpus.build(root, problem_set, sample, exercise_of(root, problem_set).read_bytes())
+
+
+# All samples of ps2_surrogates go through unmodified nbgrader in tests/autograder/test_grade.py.
+@pytest.mark.parametrize("problem_set", [name for name in SETS if name != "ps2_surrogates"])
+def test_unmodified_nbgrader_gives_the_solution_all_points_and_the_release_none(root, problem_set, tmp_path):
+    """In kernels, without data and without the course's folder; no cell of the solution's notebook raises."""
+    place = tmp_path / "in"
+    place.mkdir()
+    for name in TWO:
+        (place / f"{name}.ipynb").write_bytes(handed_in(root, problem_set, name))
+    grades = {one.student: one for one in grade(problem_set, place, tmp_path, execution=Execution(isolated=False))}
+    expected = {one.name: one.scores for one in corpus.samples(problem_set)}
+    for name in TWO:
+        assert grades[name].problem == ""
+        got = {part: one.score for part, one in grades[name].questions.items() if not one.manual}
+        assert got == expected[name]
+    executed = tmp_path / "course" / "autograded" / "solution" / problem_set / f"{problem_set}.ipynb"
+    cells = [cell for cell in nbformat.read(executed, as_version=4).cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in cells if cell.source.strip())
+    assert [out.evalue for cell in cells for out in cell.outputs if out.output_type == "error"] == []
+
+
+@pytest.mark.parametrize("accepted", [True, False], ids=TWO)
+@pytest.mark.parametrize("problem_set", SETS)
+def test_validate_accepts_the_solution_and_not_the_release(root, problem_set, accepted, tmp_path):
+    """What JupyterLab's Validate button runs; given cells that take long are shortened."""
+    name = TWO[0 if accepted else 1]
+    content = json.loads(corpus.shorten(handed_in(root, problem_set, name), problem_set))
+    for cell in content["cells"]:
+        if cell["metadata"].get("nbgrader", {}).get("grade_id") in corpus.brief(problem_set):
+            del cell["metadata"]["nbgrader"]
+    (tmp_path / "answers.ipynb").write_text(json.dumps(content))
+    config = (root / "nbgrader_config.py").read_text().replace("__file__", repr(str(tmp_path / "x.py")))
+    (tmp_path / "nbgrader_config.py").write_text(config)
+    variables = {**os.environ, "OMP_NUM_THREADS": "1"}
+    variables.pop("SNNKIT_DATA", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", "validate", "answers.ipynb"],
+        cwd=tmp_path,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert ("Success! Your notebook passes all the tests." in said) == accepted, said
+    assert ("VALIDATION FAILED ON" in said) != accepted, said

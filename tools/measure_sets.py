@@ -1,0 +1,111 @@
+"""Processor seconds of every problem set: of its solution's notebook, and of grading it (``python -m tools.measure_sets``).
+
+The notebook runs from its top to its end in a fresh process, imports and figures included. Grading is what the grader's
+processes use for that submission once they are warm: cells, probes and comparisons in isolation. One thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from autograder import corpus
+from autograder.batch import Cluster
+from autograder.course import checkout, exercise_of, problem_sets, write_if_changed
+from autograder.grade import Execution, grade
+from autograder.sets import MEASURED
+from experiments.provenance import hardware, versions
+
+RUN = """
+import json, sys
+import matplotlib
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+space = {"__name__": "__main__"}
+for cell in json.load(open(sys.argv[1]))["cells"]:
+    if cell["cell_type"] == "code":
+        exec(compile("".join(cell["source"]), "<cell>", "exec"), space)
+        plt.close("all")
+"""
+
+
+def _used() -> float:
+    """Processor seconds of all children of this process that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def reference_seconds(notebook: Path) -> float:
+    """Processor seconds of a notebook in a fresh process."""
+    before = _used()
+    variables = {**os.environ, "OMP_NUM_THREADS": "1"}
+    variables.pop("SNNKIT_DATA", None)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", RUN, str(notebook)],
+        cwd=notebook.parent, env=variables, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"{notebook.stem} ended with status {done.returncode}: {done.stderr[-1000:]}")
+    return _used() - before
+
+
+def grading_seconds(problem_set: str, submissions: Path, out: Path) -> float:
+    """Processor seconds of grading one submission: of a run with two, less that of a run with one."""
+    used = []
+    for count in (1, 2):
+        place = out / f"in{count}"
+        place.mkdir(parents=True)
+        for number in range(count):
+            (place / f"student{number}.ipynb").write_bytes((submissions / "solution.ipynb").read_bytes())
+        before = _used()
+        found = grade(
+            problem_set,
+            place,
+            out / f"out{count}",
+            execution=Execution(unsafe=True),
+            cluster=Cluster(workers=1),
+        )
+        if any(one.problem for one in found):
+            raise RuntimeError(f"{problem_set} could not be graded: {found[0].problem}")
+        used.append(_used() - before)
+    return used[1] - used[0]
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m tools.measure_sets", description=__doc__.splitlines()[0])
+    parser.add_argument("problem_sets", nargs="*", metavar="PS", help="problem sets; all of them by default")
+    chosen = parser.parse_args()
+    root = checkout()
+    place = root / MEASURED
+    entry = json.loads(place.read_text()) if place.is_file() else {"sets": {}}
+    table = Table("set", "reference", "grading")
+    for name in chosen.problem_sets or problem_sets(root):
+        with tempfile.TemporaryDirectory(prefix="measure-") as folder:
+            (sample,) = [one for one in corpus.samples(name) if one.name == corpus.SOLUTION]
+            notebook = Path(folder) / "solution.ipynb"
+            notebook.write_bytes(corpus.build(root, name, sample, exercise_of(root, name).read_bytes()))
+            seconds = {
+                "reference_s": round(reference_seconds(notebook), 1),
+                "grading_s": round(grading_seconds(name, Path(folder), Path(folder) / "grades"), 1),
+            }
+        entry["sets"][name] = seconds
+        table.add_row(name, f"{seconds['reference_s']} s", f"{seconds['grading_s']} s")
+        entry.update(hardware=hardware(), versions=versions(), date=f"{datetime.now(UTC):%Y-%m-%d}")
+        write_if_changed(place, (json.dumps(entry, indent=1, sort_keys=True) + "\n").encode())
+    Console().print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
