@@ -391,6 +391,9 @@ def _firing_cases(rng: np.random.Generator) -> list[Case]:
         cases.append(
             Case("crossing", label, {**data, "threshold": float(np.round(rng.uniform(0.5, 0.9), 2))})
         )
+    first = np.array([[0.25, 1.25, 0.5, 0, 1.5, 0], [0, 0.5, 0, 0, 0.5, 2]]).T.copy()
+    data = {"part": "trace", "trace": first, "times": np.arange(6.0) + 2, "threshold": 1.0}
+    cases.append(Case("crossing", "a crossing in the first step, and one in the last", data))
     for label, shape, low in (
         ("some neurons stay silent", (4, 3), 0.4),
         ("all neurons stay silent", (2, 3), 0.1),
@@ -417,7 +420,16 @@ def _firing_cases(rng: np.random.Generator) -> list[Case]:
     for tau in (1.0, 5.0):
         cases.append(Case("layer", f"a layer, tau = {tau:g}", _layer(rng, n=3, inputs=6, outputs=3, tau=tau)))
     empty = _layer(rng, n=2, inputs=4, outputs=2, tau=2.0)
-    return [*cases, Case("layer", "no patterns", {**empty, "inputs": empty["inputs"][:0]})]
+    cases.append(Case("layer", "no patterns", {**empty, "inputs": empty["inputs"][:0]}))
+    two: Data = {"part": "layer", "tau": 2.0, "threshold": 1.0, "dt": 0.125}
+    late = {"weight": np.array([[0.2, 1.2], [0.2, 1.1]]), "inputs": np.array([[0.25, 1.25]]), "window": 2.0}
+    # The linear interpolation lies after the input and before the crossing.
+    bent = {"weight": np.array([[0.85, 1.5], [0.85, 0.1]]), "inputs": np.array([[0, 2.03125]]), "window": 8.0}
+    return [
+        *cases,
+        Case("layer", "one fires in the last step of the window, one in the step after it", {**two, **late}),
+        Case("layer", "an input arrives early in the step of the crossing", {**two, **bent}),
+    ]
 
 
 def _firing_mistake(id: str, message: str, **ways: Any) -> Misconception:
@@ -864,6 +876,8 @@ def _latency_cases(rng: np.random.Generator) -> list[Case]:
         cases.append(
             Case("silent", label, {"part": "silent", "times": times, "labels": labels, "silent_time": 6.0})
         )
+    data = {"part": "silent", "times": np.array([[1.0, 6, 2], [6, 5.5, 7]]), "labels": np.array([0, 0])}
+    cases.append(Case("silent", "spikes exactly at the end of the window", {**data, "silent_time": 6.0}))
     for group, label, rows in (
         ("decode", "every neuron fires", rng.permuted(np.arange(1.0, 13), axis=0).reshape(3, 4)),
         ("decode", "some neurons are silent", np.array([[math.inf, 3, 2, 5], [4, math.inf, 1, math.inf]])),
@@ -1525,7 +1539,8 @@ def _probe_perturbation(answer: Mapping[str, Any], data: Data) -> Mapping[str, A
 
     def value(w: Any) -> float:
         away = w.detach().to(torch.float64) - centre
-        return float((power * away**2).sum() + data["cubic"] * (away**3).sum())
+        bowl = (power * away**2).sum() + data["cubic"] * (away**3).sum()
+        return float(max(bowl, data["bottom"]))
 
     def objective(w: Any) -> float:
         asked.append(w.detach().clone())
@@ -1563,7 +1578,8 @@ def _probe_perturbation(answer: Mapping[str, Any], data: Data) -> Mapping[str, A
 
 def _value(data: Data, w: Array) -> float:
     away = _full(w) - data["centre"]
-    return float((data["power"] * away**2).sum() + data["cubic"] * (away**3).sum())
+    bowl = (data["power"] * away**2).sum() + data["cubic"] * (away**3).sum()
+    return float(max(bowl, data["bottom"]))
 
 
 def _directional(
@@ -1659,6 +1675,10 @@ def _judge_keeps(arrays: Arrays, data: Data) -> str | None:
         )
     if not np.allclose(arrays["again"], arrays["theta"]):
         return "two runs from generators with the same seed differ"
+    lowered = np.flatnonzero(np.diff(history) < 0)
+    kept = arrays["asked"][lowered[-1] + 1] if lowered.size else data["start"]
+    if not np.allclose(arrays["theta"], kept):
+        return "noise was kept that left the loss as it was; only a smaller loss counts"
     return None
 
 
@@ -1693,6 +1713,7 @@ def _perturbation_cases(rng: np.random.Generator) -> list[Case]:
             "centre": rng.normal(size=size),
             "power": rng.uniform(0.2, 2, size),
             "cubic": 0.0,
+            "bottom": 0.0,
             "steps": steps,
             "scale": 0.1,
             "seed": int(rng.integers(1000)),
@@ -1712,12 +1733,14 @@ def _perturbation_cases(rng: np.random.Generator) -> list[Case]:
             "centre": rng.normal(size=size),
             "power": rng.uniform(0.5, 2, size),
             "cubic": cubic,
+            "bottom": -math.inf,
             "scale": scale,
             "seed": 0,
             "directions": rng.choice([-1.0, 1.0], (count, size)),
         }
         cases.append(Case("gradient", label, data))
-    return cases
+    flat = {**cases[0].data, "centre": cases[0].data["start"], "bottom": 3.0}
+    return [*cases, Case("keeps", "a bowl with a flat bottom, from its middle", flat)]
 
 
 def _run_mistake(id: str, message: str, when: Callable[[Arrays, Data], bool]) -> Misconception:
