@@ -153,6 +153,7 @@ def _client(cluster: Cluster, jobs: int, private: Path) -> Iterator[Any]:
         {
             "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
             "distributed.worker.daemon": False,
+            "distributed.worker.profile.enabled": False,
             "distributed.comm.timeouts.connect": "20s",
             "distributed.diagnostics.nvml": False,
         }
@@ -269,7 +270,7 @@ def _results(client: Any, jobs: list[Job], settings: str) -> Iterator[Done]:
 
     def submit(count: int) -> None:
         for job in islice(waiting, count):
-            cells = json.dumps([asdict(cell) for cell in job.cells])
+            cells = json.dumps([vars(cell) for cell in job.cells])
             key = f"snngrade-{job.key}"
             running[client.submit(work, cells, job.seed, settings, key=key, pure=False)] = job.owner
 

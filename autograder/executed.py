@@ -41,7 +41,7 @@ def executed_notebook(
         written.append(entry)
     about = {"kernelspec": handed_out["metadata"].get("kernelspec", {})}
     notebook = {"cells": written, "metadata": about, "nbformat": 4, "nbformat_minor": 5}
-    return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(notebook, ensure_ascii=False) + "\n").encode()
 
 
 def manual_score(cell: Cell | None, released: Cell) -> float | None:

@@ -34,7 +34,7 @@ class SetRow:
         wrong: those that must lose points.
         mutants: reference answers with one small fault that the checks are tried on.
         reference_s: processor seconds of the solution's notebook, as measured; None where it was not.
-        grading_s: processor seconds that grading it takes.
+        grading_s: seconds that its isolated grading takes.
     """
 
     name: str

@@ -1,7 +1,8 @@
-"""Processor seconds of every problem set: of its solution's notebook, and of grading it (``python -m tools.measure_sets``).
+"""Seconds of every problem set: of its solution's notebook, and of grading it (``python -m tools.measure_sets``).
 
-The notebook runs from its top to its end in a fresh process, imports and figures included. Grading is what the grader's
-processes use for that submission once they are warm: cells, probes and comparisons in isolation. One thread.
+The notebook runs from its top to its end in a fresh process, imports and figures included: processor seconds. Grading is
+the time of cells, probes and comparisons in isolation with one worker, once it is warm. One thread each; run it on a
+machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -60,25 +61,16 @@ def reference_seconds(notebook: Path) -> float:
 
 
 def grading_seconds(problem_set: str, submissions: Path, out: Path) -> float:
-    """Processor seconds of grading one submission: of a run with two, less that of a run with one."""
-    used = []
-    for count in (1, 2):
-        place = out / f"in{count}"
-        place.mkdir(parents=True)
-        for number in range(count):
-            (place / f"student{number}.ipynb").write_bytes((submissions / "solution.ipynb").read_bytes())
-        before = _used()
-        found = grade(
-            problem_set,
-            place,
-            out / f"out{count}",
-            execution=Execution(unsafe=True),
-            cluster=Cluster(workers=1),
-        )
-        if any(one.problem for one in found):
-            raise RuntimeError(f"{problem_set} could not be graded: {found[0].problem}")
-        used.append(_used() - before)
-    return used[1] - used[0]
+    """Seconds from the first cell to the last comparison of one submission in isolation, with one worker."""
+    place = out / "in"
+    place.mkdir(parents=True)
+    (place / "student.ipynb").write_bytes((submissions / "solution.ipynb").read_bytes())
+    (found,) = grade(
+        problem_set, place, out / "out", execution=Execution(unsafe=True), cluster=Cluster(workers=1)
+    )
+    if found.problem:
+        raise RuntimeError(f"{problem_set} could not be graded: {found.problem}")
+    return found.seconds
 
 
 def main() -> int:
@@ -95,9 +87,10 @@ def main() -> int:
             (sample,) = [one for one in corpus.samples(name) if one.name == corpus.SOLUTION]
             notebook = Path(folder) / "solution.ipynb"
             notebook.write_bytes(corpus.build(root, name, sample, exercise_of(root, name).read_bytes()))
+            grading = grading_seconds(name, Path(folder), Path(folder) / "grades")
             seconds = {
                 "reference_s": round(reference_seconds(notebook), 1),
-                "grading_s": round(grading_seconds(name, Path(folder), Path(folder) / "grades"), 1),
+                "grading_s": round(grading, 1),
             }
         entry["sets"][name] = seconds
         table.add_row(name, f"{seconds['reference_s']} s", f"{seconds['grading_s']} s")

@@ -165,6 +165,7 @@ def course_secret(file: Path) -> bytes:
         return bytes.fromhex(file.read_text().strip())
 
 
+@cache
 def library_copy(problem_set: str, copies: Path) -> Path:
     """The library as the students of a problem set see it: without what any of its questions withholds."""
     names = {name for check in checks_of(problem_set) for name in check.withheld}

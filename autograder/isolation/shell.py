@@ -7,6 +7,8 @@ inline figures behave as they do for the student. Nothing of it is trusted; it l
 from __future__ import annotations
 
 import io
+import linecache
+import mmap
 import os
 import signal
 import sys
@@ -47,7 +49,7 @@ def alarm(seconds: float) -> Iterator[Timer]:
     It is raised at most once, and only while the timer is armed; so outside the ``with`` statement it cannot be met.
     Some memory is kept back for what follows, should the code have used up all there is.
     """
-    timer, spare = Timer(), bytearray(SPARE_BYTES)
+    timer, spare = Timer(), mmap.mmap(-1, SPARE_BYTES)  # address space, never touched
 
     def ring(*_: object) -> None:
         timer.fired = True
@@ -198,6 +200,13 @@ class Shell(InteractiveShell):
         config.InteractiveShell.colors = "nocolor"
         shell: Shell = cls.instance(config=config)
         return shell
+
+    def rehearse(self) -> None:
+        """Run two empty cells and forget them: what only the first runs do, no worker has to do after the fork."""
+        for _ in range(2):
+            self.run_cell("None", store_history=True)  # type: ignore[no-untyped-call]
+        self.reset()  # type: ignore[no-untyped-call]
+        linecache.clearcache()  # of what was imported: each worker's first traceback would go through all of it
 
     def capture(self) -> None:
         """Send everything printed from now on into :attr:`output`."""

@@ -310,6 +310,12 @@ class Visitor(WarmParent):
     def _lives(self) -> bool:
         return False
 
+    def scratch(self) -> Path:
+        try:
+            return super().scratch()
+        except FileNotFoundError as error:  # its folders go with it
+            raise GoneError(f"the warm parent is gone: {error}") from error
+
 
 class Zygote(WarmParent):
     """A warm parent process, started on first use and again if it should end. Use as a context manager.

@@ -101,6 +101,7 @@ class WarmParent:
         os.environ.update(config.get("environment", {}))
         self.shell = importlib.import_module(f"{__package__}.shell").Shell.create(warm)
         _preload(config["preload"])
+        self.shell.rehearse()
         if self.plan.has("view"):
             view.finish(self.plan.view)
         linux.not_dumpable()

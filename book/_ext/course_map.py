@@ -153,13 +153,14 @@ def columns_of(found: list[Stop]) -> dict[str, str]:
 
 
 def _lines(title: str, width: int = 22) -> list[str]:
-    """A title in at most two lines."""
+    """A title in at most two lines; what follows its last comma is left out where it would not fit."""
     lines = [""]
     for word in title.split():
         if lines[-1] and len(lines[-1]) + 1 + len(word) > width and len(lines) < 2:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
+    shorter = title.rpartition(",")[0]
+    return _lines(shorter, width) if len(lines[-1]) > width + 3 and shorter else lines
 
 
 def _drawn(found: list[Stop], link: dict[str, str]) -> str:

@@ -116,8 +116,9 @@ plt.show()
 # %% [markdown]
 # ## 2. The spiking neuron
 #
-# In a network the factor $(1 - \alpha) R$ is absorbed into the weights, and one step has three parts (same chapter,
-# section *Charge, fire, reset*):
+# The exact step multiplies the old potential by a factor, the *decay* $\alpha$, and the current by $(1 - \alpha) R$.
+# In a network the latter is absorbed into the weights, so that the input is simply $x(t)$, and one step has three parts
+# (same chapter, section *Charge, fire, reset*):
 #
 # $$m(t) = \alpha\,v(t-1) + x(t), \qquad s(t) = \begin{cases} 1, & m(t) \ge \theta \\ 0, & m(t) < \theta, \end{cases}$$
 #
@@ -576,8 +577,8 @@ for name, train in {"rate": rate, "latency": latency, "delta": on + off}.items()
 # %% [markdown]
 # ## Hand in
 #
-# Run everything once from the top (Kernel, Restart and run all), look at the checks, save, and hand in this notebook
-# under its own name.
+# Run everything once from the top (menu *Kernel*, *Restart Kernel and Run All Cells*), look at the checks, save, and
+# hand in this notebook under its own name.
 #
 # ## Sources
 #

@@ -19,7 +19,7 @@
 #
 # | | |
 # |---|---|
-# | **You will be able to** | write a surrogate gradient for SpikingJelly 2.0; build, reset and train a multi-step spiking network; compare settings with a mean and its standard error; tell the sparsity of a surrogate from its height |
+# | **You will be able to** | write a surrogate gradient for SpikingJelly 2.0 (SUR-1, SUR-3); build, reset and train a multi-step spiking network; compare settings with a mean and its standard error; tell the sparsity of a surrogate from its height, and recognise a network that cannot start (SUR-3, SUR-4) |
 # | **Points** | 20 by checks, 10 for two discussions read by a person |
 # | **Your time** | about 6 hours |
 # | **Computing** | about 20 s on one core with the simulated recordings, about 100 s with the real ones |
@@ -31,6 +31,7 @@
 # are three.
 # Grading may draw other numbers than the checks show you, so a green check is a good sign and not the grade itself.
 # Cells that are given are restored before grading: put your experiments into cells of your own.
+# What you are asked to write yourself is switched off in the library while your work is graded.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import logging
@@ -412,7 +413,8 @@ print(f"mean rate {rates.mean():.3f}; largest difference of a rate {(rates - lib
 # **Question 5 (4 points).** Write `train`: it changes `network` in place and returns a list with the mean loss of
 # each epoch.
 #
-# - Loss: the mean squared difference between the firing rates and the one-hot labels (`F.mse_loss`, `F.one_hot`).
+# - Loss: the mean squared difference between the firing rates and the one-hot labels (`F.mse_loss`, `F.one_hot`, which
+#   needs the number of classes: a batch may lack some).
 # - Optimiser: `torch.optim.Adam` with the given learning rate.
 # - In each epoch the recordings are visited in a random order, in batches of `batch` recordings (the last one may be
 #   smaller). The order comes from `torch.Generator().manual_seed(seed)`, made once before the first epoch, so that
@@ -445,8 +447,8 @@ def train(network, frames, labels, *, epochs, learning_rate=1e-3, batch=64, seed
 check("ps2.training")
 
 # %% [markdown]
-# Now train with your two surrogates, as the lab asks: $\alpha = 1$ for $S$ and $\alpha = 0.5$ for $P$.
-# `LAB_BUDGET` is for these two runs, `SWEEP_BUDGET`, a smaller one, for the comparisons after them.
+# Now train with your two surrogates, $\alpha = 1$ for $S$ and $\alpha = 0.5$ for $P$; a check calls these two settings
+# *the lab*. `LAB_BUDGET` is for these two runs, `SWEEP_BUDGET`, a smaller one, for the comparisons after them.
 # The real recordings get a larger network than the simulated ones.
 
 # %% nbgrader={"grade": false, "grade_id": "budgets", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -523,7 +525,8 @@ def summarise(results):
 
 # %% [markdown]
 # **Second part.**
-# Make a list `settings` of triples `(name, parameter, surrogate)`, such as `("Sine", 1.0, Sine(1.0))`.
+# Make a list `settings` of triples `(name, parameter, surrogate)`, such as `("Sine", 1.0, Sine(1.0))`: the name of the
+# class, its `alpha`, and the surrogate that has it.
 # Compare at least four families, at least three of them with two or more parameters, among them `"Sine"` with
 # parameter 1.0 and `"Power"` with parameter 0.5.
 # SpikingJelly has `surrogate.PiecewiseQuadratic`, `PiecewiseExp`, `SoftSign`, `ATan`, `Erf`, `Sigmoid` and more, all
@@ -779,8 +782,8 @@ sparse_study(
 # %% [markdown]
 # ## Hand in
 #
-# Run everything once from the top (Kernel, Restart and run all), look at the checks, save, and hand in this notebook
-# under its own name.
+# Run everything once from the top (menu *Kernel*, *Restart Kernel and Run All Cells*), look at the checks, save, and
+# hand in this notebook under its own name.
 #
 # ## Sources
 #

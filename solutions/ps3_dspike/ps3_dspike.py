@@ -30,6 +30,7 @@
 # The check says what is right and what is not yet; `check("ps3.dspike", hint=1)` shows a hint, and there are three.
 # Grading may draw other numbers than the checks show you, so a green check is a good sign and not the grade itself.
 # Cells that are given are restored before grading: put your experiments into cells of your own.
+# What you are asked to write yourself is switched off in the library while your work is graded.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import math
@@ -353,12 +354,13 @@ check("ps3.finite_difference")
 # **Question 5 (2 points).** Write
 #
 # - `cosine_similarity(a, b)` for two tensors of equally many elements and any shape, as a Python float; if one of the
-#   two is zero everywhere there is no direction to compare, and the answer is `math.nan`;
+#   two is zero everywhere there is no direction to compare, and the answer is `math.nan`. The dtypes may differ: your
+#   finite difference is float64, the gradient of the network float32;
 # - `sample_coordinates(weight, count, generator)`: `count` **distinct** random places in `weight.flatten()`, from the
 #   given `torch.Generator`; every place once if the weight has no more than `count` elements;
 # - `forward_passes(shape, count, temperatures, epochs)`: the number of forward passes that the choice of the
 #   temperature takes in a training of `epochs` epochs, if it is made once per epoch among `temperatures` candidates, on
-#   `count` sampled weights of a layer whose weight has the shape `shape`.
+#   `count` sampled weights of a layer whose weight has the shape `shape` (on all of them, if it has fewer).
 
 
 # %% nbgrader={"grade": false, "grade_id": "similarity_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -631,8 +633,8 @@ print(f"forward passes to learn: {EPOCHS * math.ceil(len(train_labels) / 32)}")
 # %% [markdown]
 # ## Hand in
 #
-# Run everything once from the top (Kernel, Restart and run all), look at the checks, save, and hand in this notebook
-# under its own name.
+# Run everything once from the top (menu *Kernel*, *Restart Kernel and Run All Cells*), look at the checks, save, and
+# hand in this notebook under its own name.
 #
 # ## Source
 #

@@ -33,6 +33,7 @@
 # are three.
 # Grading may draw other numbers than the checks show you, so a green check is a good sign and not the grade itself.
 # Cells that are given are restored before grading: put your experiments into cells of your own.
+# What you are asked to write yourself is switched off in the library while your work is graded.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import json
@@ -372,7 +373,8 @@ check("ps4.bias_correction")
 #
 # $$\phi = \bar z - \frac{v(T) - v(0)}{T},$$
 #
-# so $v(0)$ enters the average divided by $T$, and has to be $T$ times as large as the error that it mends:
+# with the mean current $\bar z$ and the potential $v(T)$ after the last step.
+# So $v(0)$ enters the average divided by $T$, and has to be $T$ times as large as the error that it mends:
 #
 # $$v(0) \leftarrow T \cdot \text{mean of } e \text{ over the images}.$$
 #
@@ -675,8 +677,8 @@ else:
 # %% [markdown]
 # ## Hand in
 #
-# Run everything once from the top (Kernel, Restart and run all), look at the checks, save, and hand in this notebook
-# under its own name.
+# Run everything once from the top (menu *Kernel*, *Restart Kernel and Run All Cells*), look at the checks, save, and
+# hand in this notebook under its own name.
 #
 # ## Sources
 #

@@ -21,7 +21,7 @@
 # | | |
 # |---|---|
 # | **You will be able to** | derive the balance of charge and check each of its steps (QCFS-1, UNE-1); write QCFS, its gradients and the neuron that it becomes (QCFS-2, QCFS-4); say what is lost for any T and L (QCFS-3); split a conversion error exactly (ERR-1, ERR-2); read extra and missing spikes from the final potential (UNE-2, UNE-3, UNE-4); train, convert, measure layer by layer and count what a remedy costs (QCFS-5, UNE-5) |
-# | **Points** | 28 by checks, 15 for four discussions read by a person, and an optional experiment |
+# | **Points** | 28 by checks, 15 for a derivation and three discussions read by a person, and an optional experiment |
 # | **Your time** | about 8 hours |
 # | **Computing** | about 30 s on one core |
 # | **You need** | the chapters on conversion errors, QCFS and unevenness; back-propagation; PyTorch's `autograd.Function` |
@@ -504,7 +504,7 @@ plt.show()
 # `"none"` and `"signed"` answer after one run; `"first pass"` (silencing, SRP) runs the same image twice, $T$ steps
 # each, because the first run shows which neurons should not fire; with `"waiting"` each layer waits until the one
 # before it has finished, only the first layer need not wait.
-# Layers of a plain run work at the same time.
+# In a plain run all layers work in the same $T$ steps, and its answer is known after them.
 #
 # **Question 7 (3 points).** Write `signed_spikes(currents, threshold, v0)` and
 # `wait_then_fire(currents, threshold, v0)`, which return the spikes `[T, ...]` that are sent (−1, 0 or 1); and
@@ -651,7 +651,7 @@ check("ps5.by_layer")
 # %% [markdown]
 # ### The experiment
 #
-# Three networks that differ in their seed are trained and converted.
+# Three networks with five hidden layers, which differ in their seed, are trained and converted.
 # Before you run the cell, write down: how large is the share of uneven neurons in the first layer? Does it grow with
 # depth? Are extra or missing spikes more frequent?
 
@@ -758,10 +758,15 @@ plt.show()
 # - **Frames.** Train in the same way, and show one frame at each step: $T$ is the number of frames, and the first
 #   layer is no longer exact.
 #
-# The recordings are simulated, unless `SNNKIT_DATA` names a folder with N-MNIST.
+# `datasets.event_digits(train=400, test=200, steps=8)` gives the recordings as `train_frames` and `test_frames`,
+# counts of events `[N, steps, 2, height, width]`, with `train_labels` and `test_labels`, all of them NumPy arrays.
+# They are simulated, unless `SNNKIT_DATA` names a folder with N-MNIST.
 # Your `train` and your `Staircase` serve as they are; `run_spiking` shows a constant image, so the second way needs
 # a run of your own.
 # Measure the accuracy and the unevenness of the first layer for both.
+#
+# If you leave this section out, empty the next cell. (Otherwise *Run All Cells* ends there with an error, which costs
+# no points.)
 
 
 # %% nbgrader={"grade": false, "grade_id": "events_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -832,8 +837,8 @@ try_events()
 # %% [markdown]
 # ## Hand in
 #
-# Run everything once from the top (Kernel, Restart and run all), look at the checks, save, and hand in this notebook
-# under its own name.
+# Run everything once from the top (menu *Kernel*, *Restart Kernel and Run All Cells*), look at the checks, save, and
+# hand in this notebook under its own name.
 #
 # ## Sources
 #

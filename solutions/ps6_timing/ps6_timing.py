@@ -122,7 +122,7 @@ check("ps6.response")
 # - `firing_time(weight, inputs, tau, threshold=1.0, *, window, dt)`: the firing times `[N, outputs]` of a
 #   layer, in the dtype of `weight`. Search on the grid 0, `dt`, 2 `dt`, ..., `window`, then **refine** until
 #   the times are right to $10^{-5}$: halve the step in which the crossing lies twenty times, and keep the
-#   half at whose end the potential has reached the threshold. (Newton's steps,
+#   first half if the potential has reached the threshold at its end, else the second. (Newton's steps,
 #   $t_j \leftarrow t_j - (V_j(t_j) - \theta)/V_j'(t_j)$, are faster, but an input that arrives within the
 #   step bends the potential, and they may leave it.) Each neuron has a time of its own now, so the times
 #   since the input spikes have the shape `[N, outputs, inputs]`.
@@ -689,7 +689,8 @@ check("ps6.bayes")
 # The cell trains a small spiking network on digits with a triangular surrogate and returns its error on
 # other digits.
 # Eight trainings are allowed: three at given widths, five where your `next_point` sends them.
-# (The values are put to mean 0 and standard deviation 1 first, as the prior assumes.)
+# (The values are put to mean 0 and standard deviation 1 first, as the prior assumes.
+# As the values count as noisy, the search may come back to a width that it has tried.)
 
 
 # %% nbgrader={"grade": false, "grade_id": "search", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -843,8 +844,8 @@ print("best of 8 random trials, three searches: ", ", ".join(f"{one:.1%}" for on
 # %% [markdown]
 # ## Hand in
 #
-# Run everything once from the top (Kernel, Restart and run all), look at the checks, save, and hand in this
-# notebook under its own name.
+# Run everything once from the top (menu *Kernel*, *Restart Kernel and Run All Cells*), look at the checks, save, and
+# hand in this notebook under its own name.
 #
 # ## Sources
 #

@@ -37,7 +37,7 @@ def test_points_and_questions_are_those_of_the_head_the_checks_and_the_notebook(
 
 
 def test_every_set_was_measured_and_keeps_its_limits(root):
-    """Processor seconds on one core: at most 120 s for two cores' reference, at most 60 s to grade a submission."""
+    """On one core: at most 120 s for the reference, at most 60 s to grade a submission."""
     for row in table_of_sets(root):
         assert row.reference_s is not None, f"{row.name}: run python -m tools.measure_sets"
         assert row.grading_s is not None

@@ -14,7 +14,15 @@ import pytest
 
 from autograder.isolation.frames import FrameLimits
 from autograder.isolation.limits import Limits
-from autograder.isolation.supervisor import Case, CellResult, ProbeResult, Session, Zygote
+from autograder.isolation.supervisor import (
+    Case,
+    CellResult,
+    GoneError,
+    ProbeResult,
+    Session,
+    Visitor,
+    Zygote,
+)
 
 from .conftest import NORMAL
 
@@ -283,6 +291,46 @@ session.run_cell("while True:\\n    try:\\n        while True: pass\\n    except
     assert not alive
     assert len(gone) == len(family)
     grader.stdout.close()
+
+
+def test_processes_share_a_warm_parent_through_its_door(library: Path, tmp_path: Path) -> None:
+    """Another process of this account runs a submission with it; when it has gone, the visitor says so."""
+    import dataclasses
+    import json
+    import stat
+    import subprocess
+    import sys
+
+    code = """
+import json, sys
+from pathlib import Path
+from autograder.isolation.supervisor import Door, Session, visit
+from autograder.isolation.limits import Limits
+door = Door(**json.loads(sys.argv[1]))
+with Session(visit(door), Path(sys.argv[2]), Limits()) as session:
+    print(session.run_cell("import os; print(6 * 7)").outputs[0]["text"].strip())
+"""
+    with Zygote(library, preload=("numpy",), cache=tmp_path) as own:
+        own.start()
+        first = own.pid
+        assert stat.S_IMODE(Path(own.door.socket).stat().st_mode) == 0o600
+        visitors = [
+            subprocess.Popen(
+                [sys.executable, "-c", code, json.dumps(dataclasses.asdict(own.door)), str(library / "one")],
+                stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3],
+            )
+            for _ in range(2)
+        ]  # fmt: skip
+        assert [visitor.communicate(timeout=60)[0] for visitor in visitors] == ["42\n", "42\n"]
+        with Session(own, library / "one", NORMAL) as session:  # and it serves its own process as before
+            assert session.run_cell("1").status == "ok"
+        assert own.pid == first
+        door = own.door
+    with (
+        Session(Visitor(door), library / "one", NORMAL) as session,
+        pytest.raises(GoneError, match="is gone"),
+    ):
+        session.run_cell("1")
 
 
 def test_nothing_of_the_grader_is_in_the_environment(session: Session) -> None:
