@@ -1,7 +1,7 @@
 """Shared fixtures, and the rule for tests that need something a machine may lack.
 
-``SNNKIT_REQUIRE=browser,data`` (set by the continuous integration) turns a skip for want of Chromium or of the
-recordings into a failure, so that these tests cannot fall silent.
+``SNNKIT_REQUIRE=browser,data,postgres`` (set by the continuous integration) turns a skip for want of Chromium, of the
+recordings or of PostgreSQL into a failure, so that these tests cannot fall silent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.support import ROOT, chromium
+from tests.support import ROOT, chromium, initdb
 
 NEEDS = {
     "browser": (
@@ -24,6 +24,10 @@ NEEDS = {
     "data": (
         lambda: bool(os.environ.get("SNNKIT_DATA")),
         "SNNKIT_DATA is not set; point it to the folder with the real recordings and images",
+    ),
+    "postgres": (
+        lambda: initdb() is not None,
+        "PostgreSQL was not found; install it (Debian: apt-get install postgresql)",
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -22,6 +23,7 @@ from autograder.grade import Execution, grade
 from autograder.isolation.limits import Limits
 from autograder.results import QuestionGrade, StudentGrade
 from autograder.rules import Rules
+from tests.support import initdb
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
 
@@ -166,13 +168,10 @@ def test_a_regrade_keeps_what_a_person_gave(samples, tmp_path):
 @pytest.fixture
 def postgres(tmp_path_factory):
     """Address of a database in a PostgreSQL server of its own that listens on a socket in a folder only."""
-    pytest.importorskip("psycopg")
-    initdb, server = shutil.which("initdb"), shutil.which("postgres")
-    if initdb is None or server is None:
-        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-        if not found:
-            pytest.skip("PostgreSQL is not installed (its initdb was not found)")
-        initdb, server = str(found[-1]), str(found[-1].with_name("postgres"))
+    psycopg = pytest.importorskip("psycopg")
+    first = initdb()
+    assert first is not None
+    server = first.with_name("postgres")
     account = {}
     if os.geteuid() == 0:  # PostgreSQL does not run as root
         try:
@@ -183,16 +182,17 @@ def postgres(tmp_path_factory):
     if account:
         os.chown(folder, account["user"], account["group"])
     subprocess.run(
-        [initdb, "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "--no-sync"],
+        [str(first), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "--no-sync"],
         check=True, capture_output=True, cwd=folder, **account,
     )  # fmt: skip
     process = subprocess.Popen(
-        [server, "-D", str(folder / "data"), "-k", str(folder), "-c", "listen_addresses=", "-F"],
+        [str(server), "-D", str(folder / "data"), "-k", str(folder), "-c", "listen_addresses=", "-F"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **account,
     )  # fmt: skip
     try:
         for _ in range(100):
-            if list(folder.glob(".s.PGSQL.*")) and process.poll() is None:
+            with contextlib.suppress(psycopg.OperationalError):
+                psycopg.connect(f"host={folder} user=postgres dbname=postgres").close()
                 break
             time.sleep(0.1)
         yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
@@ -202,6 +202,7 @@ def postgres(tmp_path_factory):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.postgres
 def test_a_regrade_keeps_what_a_person_gave_in_postgresql(samples, tmp_path, postgres):
     regrade(postgres, samples, tmp_path)
 
