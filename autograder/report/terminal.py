@@ -20,7 +20,8 @@ def table(problem_set: str, grades: Sequence[StudentGrade]) -> Table:
 
     points = questions(grades)
     drawn = Table(title=f"Grades of {problem_set}", header_style="bold", title_justify="left")
-    drawn.add_column("student", overflow="fold")
+    longest = max((len(grade.student) for grade in grades), default=0)
+    drawn.add_column("student", overflow="fold", min_width=min(longest, 24))
     for name, most in points.items():
         drawn.add_column(f"{name.replace('_', ' ')}\n(of {number(most)})", justify="right", overflow="fold")
     drawn.add_column(f"score\n(of {number(sum(points.values()))})", justify="right", style="bold")

@@ -24,7 +24,7 @@ EXERCISES = "book/exercises"
 #: Columns of the map, so that lines join neighbours only; a problem set stands beside what it builds on.
 COLUMNS = ("Problem sets on learning", "Learning", "Foundations", "Conversion", "Problem sets on conversion")
 SETS = "Problem sets"
-BOX, GAP, TOP = (164, 44), (38, 18), 30
+BOX, GAP, TOP = (160, 44), (22, 18), 30
 
 
 @dataclass(frozen=True)

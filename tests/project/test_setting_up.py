@@ -80,6 +80,8 @@ def test_help_is_the_default_and_lists_every_target(root):
         "exercises",
         "grade",
         "bench",
+        "bench-grade",
+        "soak",
         "experiments-check",
         "lint",
         "clean",
