@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from autograder.batch import THIS_MACHINE, Cluster, Done, Job, run
@@ -94,7 +95,8 @@ def _assignment(root: Path, problem_set: str, course: Path, db_url: str) -> byte
     return released.read_bytes()
 
 
-def graded_cells(released: bytes) -> dict[str, float]:
+@cache
+def graded_cells(released: bytes) -> Mapping[str, float]:
     """Points of each graded cell of a notebook, by grade_id, in order."""
     found = {}
     for cell in json.loads(released)["cells"]:
@@ -102,6 +104,11 @@ def graded_cells(released: bytes) -> dict[str, float]:
         if marked.get("grade"):
             found[marked["grade_id"]] = float(marked["points"])
     return found
+
+
+@cache
+def _cells_of(released: bytes) -> list[Cell]:
+    return read_cells(released)
 
 
 @dataclass
@@ -172,7 +179,7 @@ def grade(
         if cleaned.problem:
             finished[owner] = StudentGrade(owner, problem=cleaned.problem)
             continue
-        cells = restore(read_cells(cleaned.content), read_cells(released))
+        cells = restore(read_cells(cleaned.content), _cells_of(released))
         seed = student_seed(secret, owner)
         key = digest([cleaned.content, version.encode(), str(seed).encode()])
         found = None if anew else kept(out, owner, key)
@@ -257,7 +264,7 @@ def _with_rules(
 def _comments(grade: StudentGrade, released: bytes) -> dict[str, str]:
     messages = {name: one.message for name, one in grade.questions.items() if one.message}
     said: dict[str, list[str]] = {}
-    for answer, message in answers_before(read_cells(released), messages):
+    for answer, message in answers_before(_cells_of(released), messages):
         said.setdefault(answer, []).append(message)
     return {answer: "\n\n".join(parts) for answer, parts in said.items()}
 
@@ -283,7 +290,7 @@ def _isolated(
 
 
 def _result(work: _Work, done: Done, released: bytes) -> StudentGrade:
-    handed_out = {cell.grade_id: cell for cell in read_cells(released) if cell.grade_id}
+    handed_out = {cell.grade_id: cell for cell in _cells_of(released) if cell.grade_id}
     handed_in = {cell.grade_id: cell for cell in work.cells if cell.grade_id}
     questions = {}
     for name, points in graded_cells(released).items():

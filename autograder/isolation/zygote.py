@@ -187,7 +187,11 @@ class WarmParent:
         connection.close()
         self._running[child] = status
         with contextlib.suppress(OSError):
-            socket.send_fds(status, [b'{"op": "started"}'], [os.pidfd_open(child)])
+            handle = os.pidfd_open(child)
+            try:
+                socket.send_fds(status, [b'{"op": "started"}'], [handle])
+            finally:
+                os.close(handle)
         return True
 
     def _worker(

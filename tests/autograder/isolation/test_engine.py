@@ -333,6 +333,25 @@ with Session(visit(door), Path(sys.argv[2]), Limits()) as session:
         session.run_cell("1")
 
 
+def test_a_warm_parent_keeps_no_file_open_for_a_worker_that_has_ended(zygote: Zygote, library: Path) -> None:
+    """Hundreds of submissions later it has as many open files as before."""
+
+    def opened() -> int:
+        assert zygote.pid is not None
+        warm = psutil.Process(zygote.pid)
+        inner = next(iter(warm.children()), warm) if zygote.layers.has("pid") else warm
+        return max(warm.num_fds(), inner.num_fds())
+
+    for count in (3, 20):
+        for _ in range(count):
+            with Session(zygote, library / "one", NORMAL) as session:
+                session.run_cell("1")
+        time.sleep(0.2)
+        if count == 3:
+            before = opened()
+    assert opened() == before
+
+
 def test_nothing_of_the_grader_is_in_the_environment(session: Session) -> None:
     os.environ["GRADER_SECRET"] = "canary"
     try:
