@@ -25,7 +25,7 @@ from autograder.isolation import outputs, runner
 from autograder.isolation.limits import Limits
 from autograder.isolation.runner import Cell
 from autograder.isolation.sandbox import IsolationError
-from autograder.isolation.supervisor import Door, GoneError, WarmParent, Zygote, shared_zygote, visit
+from autograder.isolation.supervisor import Door, GoneError, WorkerSource, Zygote, shared_zygote, visit
 
 #: How many workers may die on the same piece of work before it is given up.
 ALLOWED_FAILURES = 10
@@ -127,7 +127,7 @@ def work(cells: str, seed: int, settings: str) -> str:
     return json.dumps({"report": report.as_data(), "outputs": shown})
 
 
-def _warm_parent(common: dict[str, Any]) -> WarmParent:
+def _warm_parent(common: dict[str, Any]) -> WorkerSource:
     """The one that all workers of this machine share, otherwise this worker's own."""
     if common["door"] is not None:
         return visit(Door(**common["door"]))
@@ -209,6 +209,8 @@ def run(
     Raises:
         CourseError: the cluster cannot be reached, does not stay alive, or has a worker that cannot isolate.
     """
+    if not jobs:
+        return
     left = {job.owner: job for job in jobs}
     failed = 0
     with _parent_of_this_machine(private, unsafe, cluster) as parent:

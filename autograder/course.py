@@ -64,6 +64,11 @@ def exercise_of(root: Path, problem_set: str) -> Path:
     return root / "exercises" / problem_set / f"{problem_set}.ipynb"
 
 
+def default_gradebook(course: Path) -> str:
+    """Address of the gradebook in nbgrader's folder: an SQLite file whose writers wait for each other."""
+    return f"sqlite:///{course.resolve() / 'gradebook.db'}?timeout=60"
+
+
 def configure(config: Any, course: Path, *, cell_timeout: int = CELL_TIMEOUT) -> Any:
     """Set nbgrader for a course folder.
 
@@ -81,8 +86,7 @@ def configure(config: Any, course: Path, *, cell_timeout: int = CELL_TIMEOUT) ->
         os.environ["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", "")])
     config.CourseDirectory.course_id = COURSE_ID
     config.CourseDirectory.root = str(course.resolve())
-    # Two processes write to one gradebook: wait for each other.
-    config.CourseDirectory.db_url = f"sqlite:///{course.resolve() / 'gradebook.db'}?timeout=60"
+    config.CourseDirectory.db_url = default_gradebook(course)
     config.ClearSolutions.code_stub = {"python": CODE_STUB}
     config.ClearSolutions.text_stub = TEXT_STUB
     config.ClearSolutions.begin_solution_delimeter = "### BEGIN SOLUTION"

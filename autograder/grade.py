@@ -23,6 +23,7 @@ from autograder.course import (
     CourseError,
     checkout,
     code_version,
+    default_gradebook,
     digest,
     source_of,
     write_if_changed,
@@ -111,17 +112,13 @@ def _cells_of(released: bytes) -> list[Cell]:
     return read_cells(released)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Work:
-    """One submission to grade, and all that is known before it is."""
+    """One submission to grade: the job, the notebook's bytes, and what was put right in it."""
 
-    owner: str
+    job: Job
     content: bytes
-    cells: list[Cell]
-    key: str
-    seed: int
     remarks: list[str]
-    handed_in: datetime | None
 
 
 def grade(
@@ -186,21 +183,23 @@ def grade(
         if found is not None:
             finished[owner] = found
         else:
-            waiting[owner] = _Work(owner, cleaned.content, cells, key, seed, remarks, submission.handed_in)
+            waiting[owner] = _Work(Job(owner, key, tuple(cells), seed), cleaned.content, remarks)
     if waiting:
         layers = execution.require()
         if announce is not None:
             announce(layers)
-    for work in waiting.values():
-        for student in _members(work.owner, rules):
+    for owner, work in waiting.items():
+        for student in _members(owner, rules):
             staged = course / "submitted" / student / problem_set / f"{problem_set}.ipynb"
             write_if_changed(staged, work.content)
-    way = _isolated if execution.isolated else _stock
-    results = way(list(waiting.values()), problem_set, released, out.resolve(), execution, cluster, rules)
+    if execution.isolated:
+        results = _isolated(waiting, problem_set, released, out.resolve(), execution, cluster, rules)
+    else:
+        results = _stock(waiting, problem_set, course, execution)
     for number, result in enumerate(results, start=1):
         finished[result.student] = result
         if not result.problem:
-            keep(out, waiting[result.student].key, result)
+            keep(out, waiting[result.student].job.key, result)
         if progress is not None:
             progress(number, len(waiting), result.student)
     book = db_url or default_gradebook(course)
@@ -225,11 +224,6 @@ def grade(
     return sorted(grades, key=lambda one: one.student)
 
 
-def default_gradebook(course: Path) -> str:
-    """Address of the SQLite file in nbgrader's folder."""
-    return f"sqlite:///{course / 'gradebook.db'}?timeout=60"
-
-
 def _members(owner: str, rules: Rules) -> tuple[str, ...]:
     return rules.groups.get(owner, (owner,))
 
@@ -242,8 +236,8 @@ def _one_for_each(collected: Sequence[Submission], rules: Rules) -> Iterator[Sub
         if not group:
             yield submission
         elif group in seen:
-            yield Submission(
-                submission.student,
+            yield Submission(  # not by the student's name alone, under which the group's grade stands
+                f"{submission.student}, second of {group}",
                 problem=f"the group {group!r} has a submission already, from {seen[group]!r}",
             )
         else:
@@ -270,19 +264,18 @@ def _comments(grade: StudentGrade, released: bytes) -> dict[str, str]:
 
 
 def _isolated(
-    works: Sequence[_Work], problem_set: str, released: bytes, out: Path, execution: Execution,
+    works: Mapping[str, _Work], problem_set: str, released: bytes, out: Path, execution: Execution,
     cluster: Cluster, rules: Rules,
 ) -> Iterator[StudentGrade]:  # fmt: skip
     """Grade on the cluster; the notebook that a person reads is written before the result is handed on."""
-    by_owner = {work.owner: work for work in works}
-    jobs = [Job(work.owner, work.key, tuple(work.cells), work.seed) for work in works]
+    jobs = [work.job for work in works.values()]
     private = out / "isolation"
     for done in run(jobs, problem_set, execution.limits, private, unsafe=execution.unsafe, cluster=cluster):
-        work = by_owner[done.owner]
+        work = works[done.owner]
         if done.problem:
             yield StudentGrade(done.owner, problem=done.problem)
             continue
-        notebook = executed_notebook(work.cells, done.outputs, released)
+        notebook = executed_notebook(work.job.cells, done.outputs, released)
         for student in _members(done.owner, rules):
             folder = out / "course" / "autograded" / student / problem_set
             write_if_changed(folder / f"{problem_set}.ipynb", notebook)
@@ -291,7 +284,7 @@ def _isolated(
 
 def _result(work: _Work, done: Done, released: bytes) -> StudentGrade:
     handed_out = {cell.grade_id: cell for cell in _cells_of(released) if cell.grade_id}
-    handed_in = {cell.grade_id: cell for cell in work.cells if cell.grade_id}
+    handed_in = {cell.grade_id: cell for cell in work.job.cells if cell.grade_id}
     questions = {}
     for name, points in graded_cells(released).items():
         entry = done.report["questions"].get(name)
@@ -306,17 +299,15 @@ def _result(work: _Work, done: Done, released: bytes) -> StudentGrade:
                 entry["failed"], entry["seconds"],
             )  # fmt: skip
     return StudentGrade(
-        done.owner, questions, remarks=work.remarks, seed=work.seed, seconds=done.report["seconds"],
+        done.owner, questions, remarks=work.remarks, seed=work.job.seed, seconds=done.report["seconds"],
         restarts=done.report["restarts"], peak_mb=done.report["peak_mb"], trouble=done.report["trouble"],
     )  # fmt: skip
 
 
 def _stock(
-    works: Sequence[_Work], problem_set: str, released: bytes, out: Path, execution: Execution,
-    cluster: Cluster, rules: Rules,
-) -> Iterator[StudentGrade]:  # fmt: skip
+    works: Mapping[str, _Work], problem_set: str, course: Path, execution: Execution
+) -> Iterator[StudentGrade]:
     from autograder.stock import autograde_with_nbgrader
 
-    by_owner = {work.owner: work for work in works}
-    for grade in autograde_with_nbgrader(out / "course", problem_set, list(by_owner), execution.cell_timeout):
-        yield replace(grade, remarks=by_owner[grade.student].remarks)
+    for grade in autograde_with_nbgrader(course, problem_set, list(works), execution.cell_timeout):
+        yield replace(grade, remarks=works[grade.student].remarks)

@@ -1,9 +1,9 @@
 """Grading, ours against stock nbgrader, end to end with the gradebook written (``make bench-grade``).
 
 The same submissions, copies of the sample submissions of a problem set, go through ``snngrade`` and through
-unmodified ``nbgrader autograde``, in turns on the same machine: each round grades all of them with ours, and then a share
-of them with nbgrader, both in a course folder whose assignment has been made and which holds one submission already. Then ours is timed for 10, 40 and 160 submissions with one worker and
-with two. The grader's own cost is the slope between 10 and 160 with one worker, less what the cells and
+unmodified ``nbgrader autograde``, in turns on the same machine: each round grades all of them with ours, and then a
+share of them with nbgrader, both in a course folder whose assignment has been made; ours has graded one submission into
+it before. Then ours is timed for 10, 40 and 160 submissions with one worker and with two. The grader's own cost is the slope between 10 and 160 with one worker, less what the cells and
 probes of the same submissions take in a process where everything is imported already. The floor is that computation in
 a bare fork of such a process.
 """
@@ -27,8 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from autograder import corpus
-from autograder.checks import checks_of
-from autograder.checks.core import observe, quiet
+from autograder.checks.core import Check, observe, quiet
 from autograder.course import CELL_TIMEOUT, checkout
 from tools.soak import hand_in
 
@@ -59,18 +58,8 @@ def ours(submissions: Path, first: Path, out: Path, workers: int) -> float:
     """Seconds that ``snngrade`` takes from its start to its end, after it has graded ``first`` into the same folder."""
     if submissions != first:
         ours(first, first, out, workers)
-    command = [
-        "-m",
-        "autograder.cli",
-        "grade",
-        PS,
-        str(submissions),
-        "--out",
-        str(out),
-        "--workers",
-        str(workers),
-    ]
-    return _timed([sys.executable, *command])
+    options = ["--out", str(out), "--workers", str(workers)]
+    return _timed([sys.executable, "-m", "autograder.cli", "grade", PS, str(submissions), *options])
 
 
 def stock(submissions: Path, out: Path, names: list[str]) -> float:
@@ -92,30 +81,18 @@ def stock(submissions: Path, out: Path, names: list[str]) -> float:
 
 def compute(notebook: bytes) -> None:
     """A submission's own computation: its cells and the probes of its questions, here, without comparing."""
-    import matplotlib.pyplot as plt
 
-    checks = {check.id.split(".")[1]: check for check in checks_of(PS)}
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    for cell in json.loads(notebook)["cells"]:
-        name = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
-        if cell["cell_type"] != "code":
-            continue
+    def probe(check: Check, namespace: dict[str, Any]) -> None:
+        groups = {group.id: group for group in check.groups}
         with quiet():
-            if name in checks:
-                groups = {group.id: group for group in checks[name].groups}
-                for case in checks[name].draw(0):
-                    observe(checks[name], groups[case.group], case, namespace)
-                continue
-            try:
-                exec(compile("".join(cell["source"]), "<cell>", "exec"), namespace)
-            except Exception:
-                continue
-            finally:
-                plt.close("all")
+            for case in check.draw(0):
+                observe(check, groups[case.group], case, namespace)
+
+    corpus.play(notebook, PS, probe)
 
 
 def _each(notebooks: list[bytes], one: Callable[[bytes], None]) -> float:
-    """Median seconds of ``one`` over the notebooks, after a first round that does not count."""
+    """Mean seconds of ``one`` over the notebooks, after a first call that does not count."""
     one(notebooks[0])
     seconds = []
     for notebook in notebooks:

@@ -2,8 +2,8 @@
 
 One copy of each sample submission of a problem set after another is handed in under a name of its own, with a line of its
 own in it. First they are graded in peace; then again into another folder while Dask workers, and the process that gives
-them work, are ended by SIGKILL at random moments; the latter is started again each time. In the end both folders and both
-gradebooks must say the same.
+them work, are ended by SIGKILL at random moments, each time after something was graded since the last kill; the latter
+is started again. In the end both folders and both gradebooks must say the same.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from autograder.checks.message import plain
 
 from .limits import Limits
 from .redact import student_copy
-from .supervisor import Case, CellResult, ProbeResult, Session, WarmParent
+from .supervisor import Case, CellResult, ProbeResult, Session, WorkerSource
 
 __all__ = [
     "Answer",
@@ -292,7 +292,7 @@ def grade_notebook(
     seed: int,
     limits: Limits | None = None,
     *,
-    zygote: WarmParent,
+    zygote: WorkerSource,
     released: bytes | None = None,
 ) -> dict[str, Any]:
     """Grade one submission in isolation.
@@ -320,7 +320,7 @@ def grade_notebook(
 
 
 def report_on(
-    cells: list[Cell], problem_set: str, seed: int, limits: Limits | None = None, *, zygote: WarmParent
+    cells: list[Cell], problem_set: str, seed: int, limits: Limits | None = None, *, zygote: WorkerSource
 ) -> Report:
     """Run cells and questions of one submission; see :func:`grade_notebook`."""
     report = Report(problem_set, seed)

@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,7 @@ __all__ = [
     "Reply",
     "Session",
     "Visitor",
-    "WarmParent",
+    "WorkerSource",
     "Zygote",
     "shared_zygote",
     "visit",
@@ -228,25 +229,25 @@ class Door:
     scratch: str
 
 
-class WarmParent:
-    """What a session needs of a warm parent, whoever started it."""
+class WorkerSource(ABC):
+    """What a session gets its workers from: a warm parent, whoever started it."""
 
     copies: Path
     _scratch_base: Path
     _lock: threading.Lock
     _control: socket.socket | None
 
+    @abstractmethod
     def _ensure(self) -> socket.socket:
         """The connection that requests go through."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _stop(self) -> None:
         """Give the connection up."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _lives(self) -> bool:
         """Whether the warm parent is known to be alive, so that trying again would not help."""
-        raise NotImplementedError
 
     def worker(self, copy: Path, limits: Limits, scratch: Path, frame_limits: frames.FrameLimits) -> Worker:
         """A fresh worker that sees ``copy`` as its library.
@@ -278,7 +279,7 @@ class WarmParent:
         return Path(tempfile.mkdtemp(dir=self._scratch_base))
 
 
-class Visitor(WarmParent):
+class Visitor(WorkerSource):
     """A warm parent that another process of this account has started; see :attr:`Zygote.door`.
 
     Raises:
@@ -317,7 +318,7 @@ class Visitor(WarmParent):
             raise GoneError(f"the warm parent is gone: {error}") from error
 
 
-class Zygote(WarmParent):
+class Zygote(WorkerSource):
     """A warm parent process, started on first use and again if it should end. Use as a context manager.
 
     Args:
@@ -501,7 +502,7 @@ class Session:
 
     def __init__(
         self,
-        zygote: WarmParent,
+        zygote: WorkerSource,
         copy: Path,
         limits: Limits | None = None,
         *,

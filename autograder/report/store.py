@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from autograder.course import CourseError, write_if_changed
+from autograder.course import CourseError, default_gradebook, write_if_changed
 from autograder.gradebook import Manual, given_by_people
 from autograder.report.export import own_csv
 from autograder.report.feedback import feedback
@@ -25,8 +25,8 @@ _EXCHANGE = ("timestamp.txt", "submission_secret.txt")
 
 def gradebook_url(out: Path) -> str:
     """Address of the gradebook that grading into ``out`` writes by default; empty when there is none."""
-    file = out / "course" / "gradebook.db"
-    return f"sqlite:///{file.resolve()}?timeout=60" if file.is_file() else ""
+    course = out / "course"
+    return default_gradebook(course) if (course / "gradebook.db").is_file() else ""
 
 
 def _put(grades: Sequence[StudentGrade], given: Mapping[tuple[str, str], Manual]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from autograder import corpus
-from autograder.checks.core import PUBLIC_SEED
+from autograder.checks.core import PUBLIC_SEED, run
 from autograder.checks.message import plain
 from autograder.course import checkout
 from autograder.isolation import runner
@@ -222,5 +222,5 @@ def test_the_words_are_the_same_in_isolation_and_in_the_notebook(zygote: Zygote)
     report = runner.grade_notebook(data, problem_set, PUBLIC_SEED, Limits(), zygote=zygote)
     assert report["trouble"] == []
     assert {key: entry["score"] for key, entry in report["questions"].items()} == dict(sample.scores)
-    for question, result in corpus.play(data, problem_set).items():
+    for question, result in corpus.play(data, problem_set, run).items():
         assert report["questions"][question.split(".")[1]]["message"] == plain(result)
