@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -31,10 +31,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Manual:
-    """What a person gave to one cell: ``score`` (None: nothing yet, or only a comment), and a comment."""
+    """What a person gave to one cell: ``score`` (None: nothing yet, or only a comment), and a comment.
+
+    ``auto`` is what the cell got without a person: 0 for an answer in which nothing was written, None for one to be read.
+    """
 
     score: float | None = None
     comment: str = ""
+    auto: float | None = None
 
 
 @dataclass(frozen=True)
@@ -146,23 +150,16 @@ def given_by_people(db_url: str, problem_set: str) -> dict[tuple[str, str], Manu
             for one in book.rows("submitted_notebook", notebook_id=notebook.id)
             if one.assignment_id in students
         }
-        scores: dict[tuple[str, str], float | None] = {}
+        given: dict[tuple[str, str], Manual] = {}
         for one in book.within("grade", notebook.id):
-            base = (
-                one.manual_score
-                if one.manual_score is not None
-                else one.auto_score
-                if one.extra_credit
-                else None
-            )
+            base = one.auto_score if one.manual_score is None and one.extra_credit else one.manual_score
             score = None if base is None else float(base) + float(one.extra_credit or 0.0)
-            scores[owners[one.notebook_id], cells[one.cell_id]] = score
-        comments = {
-            (owners[one.notebook_id], cells[one.cell_id]): str(one.manual_comment)
-            for one in book.within("comment", notebook.id)
-            if one.manual_comment
-        }
-    return {key: Manual(scores.get(key), comments.get(key, "")) for key in scores.keys() | comments.keys()}
+            given[owners[one.notebook_id], cells[one.cell_id]] = Manual(score, auto=one.auto_score)
+        for one in book.within("comment", notebook.id):
+            if one.manual_comment:
+                key = owners[one.notebook_id], cells[one.cell_id]
+                given[key] = replace(given.get(key, Manual()), comment=str(one.manual_comment))
+    return given
 
 
 class _Plan:

@@ -33,8 +33,10 @@ def _put(grades: Sequence[StudentGrade], given: Mapping[tuple[str, str], Manual]
     for grade in grades:
         for name, question in grade.questions.items():
             one = given.get((grade.student, name))
-            if one is not None and (one.score is not None or question.manual):
+            if one is not None and one.score is not None:
                 question.score = one.score
+            elif one is not None and question.manual:  # not given yet, or taken back
+                question.score = one.auto
 
 
 def add_manual(grades: Sequence[StudentGrade], out: Path, problem_set: str, db_url: str = "") -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder import batch, corpus, gradebook
+from autograder import batch, corpus, gradebook, report
 from autograder.batch import Cluster, Job
 from autograder.course import COURSE_ID, CourseError
 from autograder.grade import Execution, grade
@@ -81,6 +81,9 @@ def test_the_gradebook_and_the_notebook_say_what_nbgrader_would(samples, tmp_pat
         cell.source for cell in notebook.cells if "raise NotImplementedError" in cell.source
     ]  # untouched, last
     assert found["untouched", "discussion_green"] == (0.0, None, False)
+    report.add_manual(grades, tmp_path, PS)  # nobody has given anything: what was not answered stays 0
+    pending = {one.student: one.pending for one in grades}
+    assert pending == {"solution": 1.0, "first_step": 1.0, "untouched": 0.0}
 
 
 def test_messages_are_comments_on_the_answer_cells(samples, tmp_path):
