@@ -25,7 +25,7 @@ from autograder.batch import Cluster
 from autograder.course import checkout, exercise_of, problem_sets, write_if_changed
 from autograder.grade import Execution, grade
 from autograder.sets import MEASURED
-from experiments.provenance import hardware, versions
+from experiments.provenance import command, hardware, versions
 
 RUN = """
 import json, sys
@@ -94,7 +94,9 @@ def main() -> int:
             }
         entry["sets"][name] = seconds
         table.add_row(name, f"{seconds['reference_s']} s", f"{seconds['grading_s']} s")
-        entry.update(hardware=hardware(), versions=versions(), date=f"{datetime.now(UTC):%Y-%m-%d}")
+        entry.update(
+            command=command(), hardware=hardware(), versions=versions(), date=f"{datetime.now(UTC):%Y-%m-%d}"
+        )
         write_if_changed(place, (json.dumps(entry, indent=1, sort_keys=True) + "\n").encode())
     Console().print(table)
     return 0
