@@ -309,17 +309,22 @@ def quiet() -> Iterator[io.StringIO]:
 
 @contextlib.contextmanager
 def own_random_state() -> Iterator[None]:
-    """Give back torch's and NumPy's random states as they were found; inside, both start from a fixed seed."""
+    """Give back torch's and NumPy's random states as they were found; inside, both start from a fixed seed.
+
+    Only the processor's generator of torch: ``torch.manual_seed`` would note down, for every kind of accelerator, who
+    called it, which takes longer than most probes.
+    """
     import torch
 
-    before = np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        np.random.seed(0)  # noqa: NPY002
-        try:
-            yield
-        finally:
-            np.random.set_state(before)  # noqa: NPY002
+    generator = torch.default_generator
+    before, numbers = generator.get_state(), np.random.get_state()  # noqa: NPY002
+    generator.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        generator.set_state(before)
+        np.random.set_state(numbers)  # noqa: NPY002
 
 
 def observe(check: Check, group: Group, case: Case, namespace: Mapping[str, Any]) -> Arrays | Failure:

@@ -52,10 +52,10 @@ def _seed() -> None:
     import random
 
     random.seed(0)
-    for name in ("numpy.random", "torch"):
-        module = sys.modules.get(name)
-        if module is not None:
-            (module.manual_seed if name == "torch" else module.seed)(0)
+    if (numpy := sys.modules.get("numpy.random")) is not None:
+        numpy.seed(0)
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.default_generator.manual_seed(0)  # see checks.core.own_random_state
 
 
 def _function(source: str, name: str) -> Any:
