@@ -67,18 +67,29 @@ def command() -> str:
 
 
 class Clock:
-    """Wall time of a run, added to that of the runs that it continues.
+    """Wall time of a run, added to that of the runs that it continues, and the machines of all of them.
 
     Args:
         before: Seconds that earlier runs of the same experiment took.
+        machines: What they said of their hardware.
     """
 
-    def __init__(self, before: float = 0.0) -> None:
-        self.before = before
+    def __init__(self, before: float = 0.0, machines: str = "") -> None:
+        self.before, self.machines = before, machines
         self.started = time.monotonic()
+
+    @classmethod
+    def after(cls, record: Mapping[str, Any]) -> Clock:
+        """Goes on from the runs that a provenance tells of."""
+        return cls(record["wall_time_s"], record["hardware"])
 
     def seconds(self) -> float:
         return self.before + time.monotonic() - self.started
+
+    def hardware(self) -> str:
+        """This machine, behind those of the earlier runs where they were others."""
+        seen = self.machines.split("; then ") if self.machines else []
+        return "; then ".join(dict.fromkeys([*seen, hardware()]))
 
 
 def provenance(*, seed: int, data: Mapping[str, Path], clock: Clock, **settings: Any) -> dict[str, Any]:
@@ -98,7 +109,7 @@ def provenance(*, seed: int, data: Mapping[str, Path], clock: Clock, **settings:
         "data_sha256": {name: sha256(path) for name, path in sorted(data.items())},
         "settings": settings,
         "versions": versions(),
-        "hardware": hardware(),
+        "hardware": clock.hardware(),
         "wall_time_s": round(clock.seconds(), 1),
         "command": command(),
         "finished": datetime.now(UTC).strftime("%Y-%m-%d"),

@@ -46,7 +46,7 @@ from snnkit.models import normalise, resnet20
 
 OUTPUT = RESULTS / "resnet20_conversion.json"
 WEIGHTS = "resnet20_cifar10_relu.npz"
-STEPS = (4, 8, 16, 32, 64, 128)
+STEPS = (4, 8, 16, 32, 64, 128, 256)
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def run(
         scores = torch.cat([model(part) for part in data.images.split(sizes.batch)])
     ann = float((scores.argmax(1) == data.labels).float().mean())
     rows: list[dict[str, Any]] = []
-    spent = 0.0
+    clock = Clock()
     fixed = {name: value for name, value in asdict(sizes).items() if name != "steps"}
     if output.is_file():
         earlier = read(output)
@@ -201,8 +201,7 @@ def run(
         differs = {k: (before.get(k), v) for k, v in fixed.items() if before.get(k) != v}
         if differs or earlier["provenance"]["seed"] != seed:
             raise ValueError(f"{output.name} was made with other settings {differs}; choose another --output")
-        rows, spent = earlier["rows"], earlier["provenance"]["wall_time_s"]
-    clock = Clock(spent)
+        rows, clock = earlier["rows"], Clock.after(earlier["provenance"])
     used = files("cifar10", folder, "train_1*.npz", "test_*.npz")
     used[f"weights/{WEIGHTS}"] = weights
     lines = settings(sizes.iterations)
@@ -251,7 +250,7 @@ def main(
     data: Folder = None,
     output: Output = None,
 ) -> None:
-    """Convert the trained ResNet-20 in many ways and measure the accuracy for T = 4 to 128."""
+    """Convert the trained ResNet-20 in many ways and measure the accuracy for T = 4 to 256."""
     torch.set_num_threads(1)
     with destination(output, OUTPUT, quick) as path:
         rows = run(QUICK if quick else Sizes(), seed, path, root=data)

@@ -105,7 +105,7 @@ def fill(
         ValueError: If ``output`` was made with another seed or other settings, or two jobs have one key.
     """
     rows: dict[str, dict[str, Any]] = {}
-    spent = 0.0
+    clock = Clock()
     settings = json.loads(json.dumps(dict(settings)))
     if output.is_file():
         earlier = read(output)
@@ -115,11 +115,10 @@ def fill(
             raise ValueError(f"{output.name} was made with other settings {differs}; choose another --output")
         names = list(jobs[0].key)
         rows = {_name({k: row[k] for k in names}): row for row in earlier["rows"]}
-        spent = earlier["provenance"]["wall_time_s"]
+        clock = Clock.after(earlier["provenance"])
     wanted = [_name(job.key) for job in jobs]
     if len(set(wanted)) != len(wanted):
         raise ValueError("two jobs have the same key; a key must name one row")
-    clock = Clock(spent)
     done = sum(name in rows for name in wanted)
     with tqdm(total=len(jobs), initial=done, unit="row", disable=not progress) as bar:
         for job, name in zip(jobs, wanted, strict=True):

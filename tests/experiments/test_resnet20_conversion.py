@@ -100,3 +100,12 @@ def test_committed_result_is_complete() -> None:
     # every method comes close to the ANN in the end, and flooring alone is the worst at T = 32
     assert max(a for (_, _, _, steps), a in accuracy.items() if steps == 128) > 0.9
     assert accuracy["maximum", "layer", "floor", 32] == min(a for k, a in accuracy.items() if k[3] == 32)
+
+
+def test_a_run_that_goes_on_elsewhere_names_both_machines() -> None:
+    there = {"wall_time_s": 5.0, "hardware": "another processor"}
+    clock = provenance.Clock.after(there)
+    assert clock.hardware() == f"another processor; then {provenance.hardware()}"
+    again = provenance.Clock.after({**there, "hardware": clock.hardware()})
+    assert again.hardware() == clock.hardware()
+    assert again.seconds() >= 5.0
