@@ -4,16 +4,14 @@
     python -m experiments.wide_resnet --quick    a few images and steps, to see that it runs
 
 The networks are those that come with snnkit; the images are the first 1,000 test images.  Nothing is chosen by them:
-thresholds and v(0) are the trained clips and their halves.  Latency counts every time step that has to run before the
-answer is known, the pre-runs of a remedy included; a remedy that looks at the image to be classified pays for it.
+thresholds and v(0) are the trained clips and their halves.  Latency is counted as experiments.spiking_rows says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +21,13 @@ from torch import Tensor
 
 from experiments.provenance import RESULTS, files
 from experiments.rows import Job, command, fill
+from experiments.spiking_rows import Method, Spiking, offsets, plain, remedies
 from snnkit.conversion import SpikingNetwork, convert
-from snnkit.conversion.errors import LayerErrors, even_logits, measure_errors, spiking_layers
-from snnkit.conversion.remedies import SignedSpikes, firing_rules, offsets_calibrated, residuals_silenced
 from snnkit.datasets import cifar10, find
 from snnkit.models import normalise, pretrained, pretrained_names
 
 OUTPUT = RESULTS / "wide_resnet.json"
 ASSETS = Path(__file__).resolve().parents[1] / "snnkit" / "assets"
-TOLERANCE = 1e-6  # share of the threshold that float32 sums may be off by
-SILENCE = 1e-3  # SRP: share of the threshold that counts as an empty neuron, close to the authors' code
 
 
 @dataclass(frozen=True)
@@ -53,111 +48,31 @@ QUICK = Sizes(
     images=8, layer_images=4, steps=(1, 2), remedy_steps=(1, 2), offset_steps=(1,), layer_steps=(2,), batch=8
 )
 
-Prepare = Callable[[SpikingNetwork, Tensor], AbstractContextManager[int | None]]
-
-
-@dataclass(frozen=True)
-class Method:
-    """A way to run the network after each of ``steps``; ``prepare`` gives the number of steps that it ran before."""
-
-    name: str
-    prepare: Prepare
-    steps: tuple[int, ...]
-
-
-def signed(network: SpikingNetwork, x: Tensor) -> AbstractContextManager[None]:
-    """Spikes of either sign in every layer."""
-    return firing_rules(network, {name: SignedSpikes() for name in spiking_layers(network)})
-
 
 def methods(levels: int, sizes: Sizes) -> tuple[Method, ...]:
     """The remedies, the dear ones last; their pre-runs take as many steps as the network has levels."""
-    offsets = partial(offsets_calibrated, pre_steps=levels, passes=1)
-    silenced = partial(residuals_silenced, pre_steps=levels, tolerance=SILENCE)
     layer_by_layer = sizes.offset_steps if levels <= sizes.offset_levels else ()
     return (
-        Method("plain", lambda network, x: nullcontext(), sizes.steps),
-        Method("signed spikes", signed, sizes.remedy_steps),
-        Method("SRP", silenced, sizes.remedy_steps),
-        Method("COS, layers together", partial(offsets, together=True), sizes.remedy_steps),
-        Method("COS, layer by layer", offsets, layer_by_layer),
+        plain(sizes.steps),
+        *remedies(levels, sizes.remedy_steps),
+        Method("COS, layer by layer", offsets(levels), layer_by_layer),
     )
 
 
-class Network:
-    """One converted network, and the runs that serve several rows."""
+class Network(Spiking):
+    """One of the networks that come with snnkit."""
 
     def __init__(self, name: str, images: Tensor, labels: Tensor, sizes: Sizes) -> None:
-        self.name, self.images, self.labels, self.sizes = name, images, labels, sizes
-        self.runs: dict[str, dict[int, tuple[int, int]]] = {}
+        super().__init__(images, labels, sizes.batch, sizes.layer_images)
+        self.name = name
 
-    @cached_property
-    def network(self) -> SpikingNetwork:
+    def build(self) -> SpikingNetwork:
         return convert(pretrained(self.name))
 
     @property
     def levels(self) -> int:
         activation = next(iter(self.network.neurons()))
         return int(self.network.activation(activation).levels)  # type: ignore[arg-type]
-
-    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return zip(self.images.split(self.sizes.batch), self.labels.split(self.sizes.batch), strict=True)
-
-    def analog(self) -> dict[str, Any]:
-        """The network as it was trained."""
-        return self._row(sum(self._right(self.network.analog(x), y) for x, y in self.batches()), 0)
-
-    def without_unevenness(self, steps: int) -> dict[str, Any]:
-        """Every layer clips and rounds its average input: the ceiling for every remedy."""
-        return self._row(
-            sum(self._right(even_logits(self.network, x, steps), y) for x, y in self.batches()), 0
-        )
-
-    def spiking(self, method: Method, steps: int) -> dict[str, Any]:
-        """Accuracy after ``steps``, from one run that serves all of the method's."""
-        if method.name not in self.runs:
-            found = dict.fromkeys(method.steps, (0, 0))
-            for x, y in self.batches():
-                with method.prepare(self.network, x) as before:
-                    for done, logits in enumerate(self.network.stream(x, max(method.steps)), start=1):
-                        if done in found:
-                            found[done] = (found[done][0] + self._right(logits, y), before or 0)
-            self.runs[method.name] = found
-        right, before = self.runs[method.name][steps]
-        return self._row(right, steps + before)
-
-    def layers(self, steps: int) -> dict[str, Any]:
-        """Errors of every layer on some of the images."""
-        images = self.images[: self.sizes.layer_images]
-        found = measure_errors(self.network, images.split(20), steps, tolerance=TOLERANCE)
-        return {"images": len(images), "latency": steps, "layers": [described(layer) for layer in found]}
-
-    @staticmethod
-    def _right(logits: Tensor, labels: Tensor) -> int:
-        return int((logits.argmax(1) == labels).sum())
-
-    def _row(self, right: int, latency: int) -> dict[str, Any]:
-        return {"images": len(self.labels), "latency": latency, "accuracy": right / len(self.labels)}
-
-
-def described(layer: LayerErrors) -> dict[str, Any]:
-    """The numbers of a layer that the book reads."""
-    total = sum(layer.cases.values())
-    return {
-        "name": layer.name,
-        "neurons": layer.neurons,
-        "uneven": round(layer.uneven, 6),
-        "extra": round(layer.extra, 6),
-        "missing": round(layer.missing, 6),
-        "silenced": round(layer.silenced, 6),
-        "cases": {case.name.lower(): round(number / total, 6) for case, number in layer.cases.items()},
-        "excess": {str(value): number for value, number in layer.excess.items()},
-        "rms": {
-            term: float(f"{getattr(layer, term).rms:.4g}")
-            for term in ("unevenness", "quantisation", "clipping", "activation", "propagated", "against_ann")
-        },
-        "relative_rmse": round(layer.relative_rmse, 5),
-    }
 
 
 def jobs(networks: list[Network], sizes: Sizes) -> list[Job]:
