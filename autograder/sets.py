@@ -73,6 +73,10 @@ class SetRow:
         return ", ".join(parts)
 
 
+def _head(source: str) -> str:
+    return source.split("nbgrader=", 1)[0]
+
+
 def _objectives(text: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for match in _OBJECTIVE.finditer(text):
@@ -86,7 +90,7 @@ def _row(root: Path, name: str) -> SetRow:
     from autograder.checks import problem_sets as checked_sets
 
     text = source_of(root, name).read_text(encoding="utf-8")
-    head = text.split("nbgrader=", 1)[0]
+    head = _head(text)
     entries = dict(_ENTRY.findall(head))
     title = re.search(r"^# # (.+)$", text, re.MULTILINE)
     if title is None:
@@ -125,6 +129,12 @@ def _count_mutants(root: Path, name: str) -> int:
     from autograder.mutants import mutants_of, questions
 
     return sum(len(mutants_of(question)) for question in questions(root, name))
+
+
+def objectives_of_sets(root: Path) -> dict[str, tuple[str, ...]]:
+    """The objective ids that each problem set of a checkout names in its head."""
+    sources = {name: source_of(root, name).read_text(encoding="utf-8") for name in problem_sets(root)}
+    return {name: _objectives(_head(source)) for name, source in sources.items()}
 
 
 def table_of_sets(root: Path) -> list[SetRow]:

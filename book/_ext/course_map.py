@@ -17,7 +17,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from autograder.sets import sources_of_table, table_of_sets
+from autograder.sets import objectives_of_sets, sources_of_table
 
 CHAPTERS = ("foundations", "learning", "conversion")
 EXERCISES = "book/exercises"
@@ -231,9 +231,9 @@ class CourseMap(SphinxDirective):
 def coverage(root: Path) -> list[tuple[str, str, str, bool, tuple[str, ...]]]:
     """Each objective: its id, its sentence, the label of its page, whether a self-check measures it, and the sets."""
     asked: dict[str, list[str]] = {}
-    for row in table_of_sets(root):
-        for objective in row.objectives:
-            asked.setdefault(objective, []).append(row.name.split("_")[0])
+    for name, objectives in objectives_of_sets(root).items():
+        for objective in objectives:
+            asked.setdefault(objective, []).append(name.split("_")[0])
     return [
         (name, sentence, stop.label, name in stop.checks, tuple(asked.get(name, ())))
         for stop in stops(root)
