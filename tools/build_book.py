@@ -34,6 +34,8 @@ PAGES = (
 )
 #: A change here means that every page is read again, because the navigation is on every page.
 LAYOUT = ("_config.yml", "_toc.yml")
+#: A change here means that every page is written again: each names the versions of these files.
+STATIC = ("book/_static/**/*",)
 DERIVED = "book/reference/api/"
 #: Parts of the themes that no page uses.
 UNUSED = ("_static/locales", "_static/images", "_sources", "reports")
@@ -83,6 +85,7 @@ def _state() -> dict[str, str]:
         "code": _digest([*_files(CODE), sys.version]),
         "pages": _digest(_files(PAGES)),
         "layout": _digest(_files(LAYOUT)),
+        "static": _digest(_files(STATIC)),
     }
 
 
@@ -123,6 +126,8 @@ def _forget(build: Path, wanted: dict[str, str], found: dict[str, str]) -> None:
         shutil.rmtree(build, ignore_errors=True)
     elif found.get("layout") != wanted["layout"]:
         shutil.rmtree(build / ".doctrees", ignore_errors=True)
+        shutil.rmtree(build / "html", ignore_errors=True)
+    elif found.get("static") != wanted["static"]:
         shutil.rmtree(build / "html", ignore_errors=True)
 
 

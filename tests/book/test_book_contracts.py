@@ -457,3 +457,13 @@ def test_pages_are_light(site):
     )
     assert vendored < 2_500_000
     assert (site / "_static/vendor/mathjax/LICENSE").exists()
+
+
+@pytest.mark.parametrize("page", CHAPTERS, ids=_name)
+def test_no_chapter_shows_a_number_as_python_writes_it(page, site):
+    html = (site / page.relative_to(ROOT).with_suffix(".html")).read_text(encoding="utf-8")
+    article = re.search(r"<article.*?</article>", html, flags=re.S)
+    assert article
+    kept = r"<(pre|script|style|code|svg)\b.*?</\1>|\\[(\[].*?\\[)\]]"
+    text = re.sub(r"<[^>]+>", "", re.sub(kept, "", article[0], flags=re.S))
+    assert not re.findall(r"(?<![\w.)\]–−-])-\d[\d.]*|\d(?:\.\d+)?e[+-]\d+", text)
