@@ -2,11 +2,12 @@
 (function () {
   "use strict";
 
-  // What scrolls sideways can be reached and scrolled with the keyboard.
+  // What scrolls sideways can be reached and scrolled with the keyboard; tables and the map say that they do.
   function reachable() {
     const boxes = document.querySelectorAll(
-      ".bd-article pre, .bd-article .output, .pst-scrollable-table-container, .indextable, .modindextable, .bd-article div.math, mjx-container[display=true]");
+      ".bd-article pre, .bd-article .output, .pst-scrollable-table-container, .course-map, .indextable, .modindextable, .bd-article div.math, mjx-container[display=true]");
     for (const box of boxes) {
+      box.classList.toggle("wide", box.scrollWidth > box.clientWidth + 1);
       if (box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1) {
         box.tabIndex = 0;
       } else if (box.tabIndex === 0) {
