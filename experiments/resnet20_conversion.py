@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from experiments.provenance import RESULTS, Clock, files, provenance, read, write
-from experiments.rows import Folder, Output, Quick, destination
+from experiments.rows import Folder, Output, Quick, by_steps, destination, percent
 from snnkit.conversion import (
     Adaptive,
     BiasCorrection,
@@ -122,6 +122,17 @@ class Data:
     calibration: Tensor
 
 
+def sources(root: Path | None) -> tuple[Path, dict[str, Path]]:
+    """The trained weights, and all files that this network's experiments read, for their provenance.
+
+    Raises:
+        DataNotFoundError: If the images are not there.
+    """
+    folder = find("cifar10", root)
+    weights = folder.parent / "weights" / WEIGHTS
+    return weights, {**files("cifar10", folder, "train_1*.npz", "test_*.npz"), f"weights/{WEIGHTS}": weights}
+
+
 def load(sizes: Sizes, seed: int, root: Path | None = None) -> Data:
     """Images [N, 3, 32, 32] as the network expects them; calibration images are drawn at random."""
     images, labels = cifar10(root, "test", sizes.images).tensors()
@@ -185,8 +196,7 @@ def run(
         FileNotFoundError: If the weights are not there.
         ValueError: If ``output`` exists but was made with other sizes.
     """
-    folder = find("cifar10", root)
-    weights = folder.parent / "weights" / WEIGHTS
+    weights, used = sources(root)
     model = resnet20(weights)
     data = load(sizes, seed, root)
     with torch.no_grad():
@@ -202,8 +212,6 @@ def run(
         if differs or earlier["provenance"]["seed"] != seed:
             raise ValueError(f"{output.name} was made with other settings {differs}; choose another --output")
         rows, clock = earlier["rows"], Clock.after(earlier["provenance"])
-    used = files("cifar10", folder, "train_1*.npz", "test_*.npz")
-    used[f"weights/{WEIGHTS}"] = weights
     lines = settings(sizes.iterations)
     done = {_key(row) for row in rows}
     with tqdm(
@@ -233,15 +241,7 @@ def run(
 
 def table(rows: list[dict[str, Any]]) -> Table:
     """Accuracy in percent, a line per method and a column per T."""
-    steps = sorted({row["steps"] for row in rows})
-    result = Table("method", "granularity", "rounding", *(f"T = {t}" for t in steps))
-    lines: dict[tuple[str, str, str], dict[int, float]] = {}
-    for row in rows:
-        line = lines.setdefault((row["method"], row["granularity"], row["rounding"]), {})
-        line[row["steps"]] = 100 * row["accuracy"]
-    for key, line in lines.items():
-        result.add_row(*key, *(f"{line[t]:.1f}" if t in line else "" for t in steps))
-    return result
+    return by_steps(rows, ("method", "granularity", "rounding"), percent)
 
 
 def main(

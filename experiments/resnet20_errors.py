@@ -21,12 +21,12 @@ import typer
 from rich.table import Table
 from torch import Tensor, nn
 
-from experiments.provenance import RESULTS, files
-from experiments.resnet20_conversion import WEIGHTS
+from experiments.provenance import RESULTS
+from experiments.resnet20_conversion import sources
 from experiments.rows import Job, command, fill
-from experiments.spiking_rows import Spiking, plain, remedies
+from experiments.spiking_rows import Spiking, accuracies, plain, remedies
 from snnkit.conversion import Adaptive, InitialPotential, SpikingNetwork, convert, set_thresholds
-from snnkit.datasets import cifar10, find
+from snnkit.datasets import cifar10
 from snnkit.models import normalise, resnet20
 
 OUTPUT = RESULTS / "resnet20_errors.json"
@@ -99,31 +99,18 @@ def run(
         FileNotFoundError: If the weights are not there.
         ValueError: If ``output`` was made with other settings.
     """
-    folder = find("cifar10", root)
-    weights = folder.parent / "weights" / WEIGHTS
+    weights, used = sources(root)
     model = resnet20(weights)
     pool, _ = cifar10(root, "train", sizes.thresholds).tensors()
     images, labels = cifar10(root, "test", sizes.images).tensors()
     test = normalise(images), labels
     networks = [Network(model, normalise(pool), steps, test, sizes) for steps in sizes.plain_steps]
-    used = files("cifar10", folder, "train_1*.npz", "test_*.npz")
-    used[f"weights/{WEIGHTS}"] = weights
     return fill(output, jobs(networks, sizes), seed=0, data=used, settings=asdict(sizes), progress=progress)
 
 
 def table(rows: list[dict[str, Any]]) -> Table:
     """Accuracy in percent, with the steps of the pre-run where there is one."""
-    accuracies = [row for row in rows if row["kind"] == "accuracy"]
-    steps = sorted({row["steps"] for row in accuracies})
-    result = Table("method", *(f"T = {t}" for t in steps))
-    lines: dict[str, dict[int, str]] = {}
-    for row in accuracies:
-        before = row["latency"] - row["steps"]
-        extra = f" (+{before})" if before > 0 else ""
-        lines.setdefault(row["method"], {})[row["steps"]] = f"{100 * row['accuracy']:.1f}{extra}"
-    for method, line in lines.items():
-        result.add_row(method, *(line.get(t, "") for t in steps))
-    return result
+    return accuracies(rows, ("method",))
 
 
 main = command("Measure errors and remedies on the converted ResNet-20.", run, table, Sizes(), QUICK, OUTPUT)

@@ -29,10 +29,9 @@ from spikingjelly.activation_based import ann2snn, functional
 from torch import Tensor, nn
 
 from experiments import resnet20_conversion
-from experiments.provenance import RESULTS, files
-from experiments.resnet20_conversion import WEIGHTS, Data
-from experiments.rows import Job, command, fill
-from snnkit.datasets import find
+from experiments.provenance import RESULTS
+from experiments.resnet20_conversion import Data, sources
+from experiments.rows import Job, by_steps, command, fill, percent
 from snnkit.models import resnet20
 from snnkit.models.resnet import BasicBlock, OptionA, ResNet
 
@@ -172,10 +171,7 @@ def run(
         FileNotFoundError: If the weights are not there.
         ValueError: If ``output`` was made with other settings.
     """
-    folder = find("cifar10", root)
-    weights = folder.parent / "weights" / WEIGHTS
-    used = files("cifar10", folder, "train_1*.npz", "test_*.npz")
-    used[f"weights/{WEIGHTS}"] = weights
+    weights, used = sources(root)
     settings = asdict(sizes)
     del settings["steps"]  # more of them may be added to a file
     return fill(
@@ -190,15 +186,7 @@ def run(
 
 def table(rows: list[dict[str, Any]]) -> Table:
     """Accuracy in percent, a line per recipe and a column per T."""
-    steps = sorted({row["steps"] for row in rows})
-    result = Table("recipe", "thresholds", "granularity", "rounding", *(f"T = {t}" for t in steps))
-    lines: dict[tuple[str, ...], dict[int, str]] = {}
-    for row in rows:
-        key = tuple(row[name] for name in ("recipe", "thresholds", "granularity", "rounding"))
-        lines.setdefault(key, {})[row["steps"]] = f"{100 * row['accuracy']:.1f}"
-    for key, line in lines.items():
-        result.add_row(*key, *(line.get(t, "") for t in steps))
-    return result
+    return by_steps(rows, ("recipe", "thresholds", "granularity", "rounding"), percent)
 
 
 main = command("Convert ResNet-20 with SpikingJelly's own recipes.", run, table, Sizes(), QUICK, OUTPUT)

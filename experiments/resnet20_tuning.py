@@ -27,8 +27,8 @@ import typer
 from rich.table import Table
 from torch import Tensor
 
-from experiments.provenance import RESULTS, files
-from experiments.resnet20_conversion import WEIGHTS
+from experiments.provenance import RESULTS
+from experiments.resnet20_conversion import sources
 from experiments.rows import Job, command, fill
 from snnkit.conversion import (
     Adaptive,
@@ -42,7 +42,7 @@ from snnkit.conversion import (
 from snnkit.conversion.calibration import Layer
 from snnkit.conversion.errors import even_logits
 from snnkit.conversion.tuning import tune
-from snnkit.datasets import cifar10, find
+from snnkit.datasets import cifar10
 from snnkit.models import normalise, resnet20
 
 OUTPUT = RESULTS / "resnet20_tuning.json"
@@ -210,10 +210,7 @@ def run(
         FileNotFoundError: If the weights are not there.
         ValueError: If ``output`` was made with other settings.
     """
-    folder = find("cifar10", root)
-    weights = folder.parent / "weights" / WEIGHTS
-    used = files("cifar10", folder, "train_1*.npz", "test_*.npz")
-    used[f"weights/{WEIGHTS}"] = weights
+    weights, used = sources(root)
     settings = asdict(sizes)
     return fill(
         output,

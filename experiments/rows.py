@@ -134,3 +134,22 @@ def fill(
 
 def _name(key: Mapping[str, Any]) -> str:
     return repr(sorted(key.items()))
+
+
+def percent(row: Mapping[str, Any]) -> str:
+    """Its accuracy in percent."""
+    return f"{100 * row['accuracy']:.1f}"
+
+
+def by_steps(
+    rows: Sequence[Mapping[str, Any]], keys: Sequence[str], shown: Callable[[Mapping[str, Any]], str]
+) -> Table:
+    """A line for each value of ``keys`` and a column for each T, with what ``shown`` makes of the row."""
+    steps = sorted({row["steps"] for row in rows})
+    result = Table(*keys, *(f"T = {t}" for t in steps))
+    lines: dict[tuple[str, ...], dict[int, str]] = {}
+    for row in rows:
+        lines.setdefault(tuple(row[key] for key in keys), {})[row["steps"]] = shown(row)
+    for key, line in lines.items():
+        result.add_row(*key, *(line.get(t, "") for t in steps))
+    return result

@@ -7,14 +7,16 @@ that looks at the image to be classified pays for it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
+from rich.table import Table
 from torch import Tensor
 
+from experiments.rows import by_steps, percent
 from snnkit.conversion import SpikingNetwork
 from snnkit.conversion.errors import LayerErrors, even_logits, measure_errors, spiking_layers
 from snnkit.conversion.remedies import SignedSpikes, firing_rules, offsets_calibrated, residuals_silenced
@@ -139,3 +141,13 @@ def described(layer: LayerErrors) -> dict[str, Any]:
         },
         "relative_rmse": round(layer.relative_rmse, 5),
     }
+
+
+def accuracies(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> Table:
+    """Accuracy in percent, a line for each value of ``keys``; the steps of a pre-run stand behind it."""
+
+    def shown(row: Mapping[str, Any]) -> str:
+        before = row["latency"] - row["steps"]
+        return percent(row) + (f" (+{before})" if before > 0 else "")
+
+    return by_steps([row for row in rows if row["kind"] == "accuracy"], keys, shown)

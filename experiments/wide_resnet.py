@@ -21,7 +21,7 @@ from torch import Tensor
 
 from experiments.provenance import RESULTS, files
 from experiments.rows import Job, command, fill
-from experiments.spiking_rows import Method, Spiking, offsets, plain, remedies
+from experiments.spiking_rows import Method, Spiking, accuracies, offsets, plain, remedies
 from snnkit.conversion import SpikingNetwork, convert
 from snnkit.datasets import cifar10, find
 from snnkit.models import normalise, pretrained, pretrained_names
@@ -120,19 +120,7 @@ def run(
 
 def table(rows: list[dict[str, Any]]) -> Table:
     """Accuracy in percent, with the latency where it is not T."""
-    accuracies = [row for row in rows if row["kind"] == "accuracy"]
-    steps = sorted({row["steps"] for row in accuracies} - {0})
-    result = Table("network", "method", "T = 0", *(f"T = {t}" for t in steps))
-    lines: dict[tuple[str, str], dict[int, str]] = {}
-    for row in accuracies:
-        before = row["latency"] - row["steps"]
-        extra = f" (+{before})" if before > 0 else ""
-        lines.setdefault((row["network"], row["method"]), {})[row["steps"]] = (
-            f"{100 * row['accuracy']:.1f}{extra}"
-        )
-    for key, line in lines.items():
-        result.add_row(*key, *(line.get(t, "") for t in (0, *steps)))
-    return result
+    return accuracies(rows, ("network", "method"))
 
 
 main = command("Run the QCFS WideResNets as spiking networks.", run, table, Sizes(), QUICK, OUTPUT)

@@ -24,7 +24,8 @@ def printed(text: str) -> str:
     return HYPHEN.sub("−", text)
 
 
-def _set(app: Sphinx, document: nodes.document, name: str) -> None:
+def typeset(document: nodes.document) -> None:
+    """Set the numbers of a page as :func:`printed` does, but for those of code and formulas."""
     for node in list(document.findall(nodes.Text)):
         above = node.parent
         while above is not None and not isinstance(above, KEPT):
@@ -35,5 +36,5 @@ def _set(app: Sphinx, document: nodes.document, name: str) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the extension; called by Sphinx."""
-    app.connect("doctree-resolved", _set)
+    app.connect("doctree-resolved", lambda app, document, name: typeset(document))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

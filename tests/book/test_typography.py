@@ -4,10 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "book" / "_ext"))
 
-from typography import printed
+from typography import printed, typeset
 
 
 @pytest.mark.parametrize(
@@ -27,3 +29,16 @@ from typography import printed
 def test_numbers_as_they_are_printed(typed, shown):
     assert printed(typed) == shown
     assert printed(shown) == shown
+
+
+def test_code_and_formulas_stay_as_they_are():
+    document = new_document("a page")
+    paragraph = nodes.paragraph()
+    paragraph += nodes.Text("it is -1, ")
+    paragraph += nodes.strong("", "-2")
+    kept = [nodes.literal("", "x = -3"), nodes.math("", "-4"), nodes.raw("", "-5", format="html")]
+    paragraph += kept
+    document += [paragraph, nodes.literal_block("", "1e-6"), nodes.math_block("", "-7")]
+    typeset(document)
+    assert paragraph.astext() == "it is −1, −2x = -3-4-5"
+    assert [node.astext() for node in document[1:]] == ["1e-6", "-7"]
