@@ -237,6 +237,8 @@ def _difference(key: str, got: Array, wanted: Array, data: Data, tolerance: Tole
     x = data.get("x")
     at = f" at x = {number(x[place])}" if isinstance(x, np.ndarray) and x.shape == got.shape else ""
     rest = f" ({int(far.sum())} of {far.size} elements differ)" if far.size > 1 else ""
+    if key == "dtype kept":
+        return "the result has another dtype than what was handed in, such as float64 for float32; keep it"
     return f"{key}{where}{at} is {number(got[place])}; expected {number(wanted[place])}{rest}"
 
 

@@ -710,6 +710,8 @@ def _similarity_cases(rng: np.random.Generator) -> list[Case]:
         b = 0.6 * a + rng.normal(size=shape)
         data: Data = {"part": "cosine", "a": (size * a).astype(dtype), "b": (-size * b).astype(dtype)}
         cases.append(Case("cosine", f"two {small}gradients {list(shape)}", data))
+    mixed: Data = {"part": "cosine", "a": data["a"], "b": data["b"].astype(np.float64)}
+    cases.append(Case("cosine", "one in float32, one in float64", mixed))
     some = rng.normal(size=6)
     for label, a, b in (
         ("the first is zero", np.zeros(6), some),
@@ -805,7 +807,7 @@ SIMILARITY = Check(
             when=lambda arrays, data: (
                 data["part"] == "places"
                 and data["count"] <= arrays["places"].size
-                and len(np.unique(arrays["places"])) < arrays["places"].size
+                and any(len(np.unique(places)) < places.size for places in arrays.values())
             ),
         ),
         Misconception(

@@ -1389,9 +1389,10 @@ WEIGHTS = Check(
         ),
         Misconception(
             "trained_without_floor",
-            "The weights fit the ReLU and not the staircase: the loss must compare `clip_floor_ste` of the current with "
-            "the activation.",
-            when=lambda arrays, data: "given weight" in arrays and _fits_the_relu(arrays, data),
+            "The weights fit the activation as long as nothing is floored, and the floor then takes half a level away. The "
+            "loss must compare the activation with what the layer gives at the end: `clip_floor_ste` of the current, "
+            "floored and not rounded.",
+            when=lambda arrays, data: "given weight" in arrays and _fits_without_floor(arrays, data),
         ),
     ),
     hints=(
@@ -1426,17 +1427,21 @@ def _not_floored(arrays: Arrays, data: Data) -> bool:
     return bool(np.allclose(arrays["value"], level * np.clip(_charge(data), 0, data["steps"]), atol=1e-6))
 
 
-def _fits_the_relu(arrays: Arrays, data: Data) -> bool:
-    """Whether the ReLU of the current is closer to the activation than its staircase, and than before."""
+def _fits_without_floor(arrays: Arrays, data: Data) -> bool:
+    """Whether the clipped current is much closer to the activation than the staircase: no floor was in the loss.
+
+    Measured over 40 layers, error of the clipped current over that of the staircase: 0.07 to 0.24 for weights trained
+    through a ReLU, a clip, or a staircase that rounds; 1.9 to 2.9 for weights trained through the floor.
+    """
     if arrays["weight"].shape != data["weight"].shape or arrays["bias"].shape != data["bias"].shape:
         return False
 
-    def smooth(weight: Any, bias: Any) -> float:
+    def clipped(weight: Any, bias: Any) -> float:
         current = data["inputs"].astype(np.float64) @ weight.T + bias
-        return float(((np.maximum(current, 0) - data["activation"]) ** 2).mean())
+        return float(((np.clip(current, 0, data["threshold"]) - data["activation"]) ** 2).mean())
 
-    reached = smooth(arrays["weight"], arrays["bias"])
-    return reached < 0.5 * min(_calibration_error(arrays, data), smooth(data["weight"], data["bias"]))
+    reached = clipped(arrays["weight"], arrays["bias"])
+    return reached < 0.5 * min(_calibration_error(arrays, data), clipped(data["weight"], data["bias"]))
 
 
 # ------------------------------------------------------------------------------------------------- accuracy

@@ -1795,6 +1795,14 @@ PERTURBATION = Check(
             lambda arrays, data: _rises(arrays) and not _falls(arrays),
         ),
         _run_mistake(
+            "history_of_proposals",
+            "The history holds the loss of every proposal, and the theta that comes back has the smallest of them. Append "
+            "the loss of what was kept: where a proposal is discarded, the loss of the step before once more.",
+            lambda arrays, data: (
+                _rises(arrays) and bool(np.isclose(arrays["value"], arrays["history"].min()))
+            ),
+        ),
+        _run_mistake(
             "noise_always_kept",
             "Every proposal is kept, whether the loss fell or rose: that is a random walk. Compare, and go "
             "back if the loss did not become smaller.",
@@ -2092,6 +2100,11 @@ BAYES = Check(
             "The point with the largest deviation is taken, whatever its mean. That explores and never uses "
             "what was found: take the largest expected improvement.",
             choose="uncertain",
+        ),
+        Misconception(
+            "place_for_point",
+            "This is the place of the next point in `grid`, which `argmax` gives. Asked for is the point: `grid[place]`.",
+            arrays=lambda data: {"next": np.flatnonzero(data["grid"] == _bayes(data)["next"])[0]},
         ),
         _bayes_mistake(
             "noise_missing",

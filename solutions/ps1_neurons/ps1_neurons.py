@@ -117,7 +117,7 @@ plt.show()
 # ## 2. The spiking neuron
 #
 # The exact step multiplies the old potential by a factor, the *decay* $\alpha$, and the current by $(1 - \alpha) R$.
-# In a network the latter is absorbed into the weights, so that the input is simply $x(t)$, and one step has three parts
+# In a network the latter is absorbed into the weights, so that the input is $x(t)$, and one step has three parts
 # (same chapter, section *Charge, fire, reset*):
 #
 # $$m(t) = \alpha\,v(t-1) + x(t), \qquad s(t) = \begin{cases} 1, & m(t) \ge \theta \\ 0, & m(t) < \theta, \end{cases}$$

@@ -162,16 +162,16 @@ def show(families, span=2.0):
     """Primitive (left) and slope (right) of surrogates, given as {label: class instance made with spiking=True}."""
     x = torch.linspace(-span, span, 801)
     with snnkit.plot.style():
-        _, (left, right) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
+        figure, (left, right) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
         for label, family in families.items():
-            right.plot(x, slope_of(family, x), label=label)
+            right.plot(x, slope_of(family, x))
             family.set_spiking_mode(False)
             left.plot(x, family(x).detach(), label=label)
             family.set_spiking_mode(True)
         left.plot(x, heaviside(x), color="grey", linestyle="-", label="step")
         left.set(xlabel="x = charge − threshold", ylabel="forward")
         right.set(xlabel="x = charge − threshold", ylabel="slope used backward")
-        left.legend(loc="upper left")
+        figure.legend(loc="outside upper center", ncols=4)
     plt.show()
 
 

@@ -233,13 +233,13 @@ def show_staircase(levels=4, clip=1.0):
         by_z.append(float(gradients[0]))
         by_clip.append(float(gradients[1]))
     with snnkit.plot.style():
-        _, (left, right) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
+        figure, (left, right) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
         left.plot(z, height)
         left.set(xlabel="z (clip = 1)", ylabel="h(z)")
-        right.plot(z, by_z, label="of z")
-        right.plot(z, by_clip, linestyle="--", label="of the clip")
+        right.plot(z, by_z, label="gradient of z")
+        right.plot(z, by_clip, linestyle="--", label="gradient of the clip")
         right.set(xlabel="z (clip = 1)", ylabel="gradient")
-        right.legend()
+        figure.legend(loc="outside upper right", ncols=2)
     plt.show()
 
 

@@ -193,7 +193,7 @@ plt.show()
 # $\sum_i \partial t_j/\partial t_i$?
 #
 # Two cases need care (section *When it fails: the grazing spike*).
-# Where the potential only just reaches the threshold, $\partial V_j/\partial t$ is nearly 0 and the gradient
+# Where the potential barely reaches the threshold, $\partial V_j/\partial t$ is nearly 0 and the gradient
 # enormous: slopes below `min_slope` are replaced by `min_slope`.
 # And a neuron that never fires has no time that could move: its derivatives are 0.
 #
