@@ -45,7 +45,8 @@ def hardware() -> str:
     if information.is_file():
         lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
         name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
-    return f"{name}, {os.cpu_count()} logical cores, {torch.get_num_threads()} thread(s) used"
+    threads = torch.get_num_threads()
+    return f"{name}, {os.cpu_count()} logical cores, {threads} thread{'s' * (threads != 1)} used"
 
 
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:

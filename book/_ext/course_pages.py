@@ -220,9 +220,10 @@ def provenance_line(record: dict[str, Any]) -> str:
     """Command, date, seed, time, hardware, versions and data of a result, as one line of Markdown."""
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     data = ", ".join(f"`{name}` {digest[:12]}" for name, digest in record["data_sha256"].items())
+    hardware = record["hardware"].replace("1 thread(s)", "1 thread")  # as older results have it
     return (
         f"*Source: `{record['command']}`, finished {record['finished']}; seed {record['seed']}; "
-        f"{record['wall_time_s'] / 60:.0f} minutes on {record['hardware']}; {versions}. "
+        f"{record['wall_time_s'] / 60:.0f} minutes on {hardware}; {versions}. "
         f"Data (beginning of the SHA-256): {data or 'none'}.*"
     )
 

@@ -1,4 +1,4 @@
-"""Numbers in the text of the site: a minus sign, powers of ten, and code as it was."""
+"""Text of the site: a minus sign, powers of ten, code as it was, and punctuation that stays with its formula."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from docutils.utils import new_document
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "book" / "_ext"))
 
-from typography import printed, typeset
+from typography import keep_together, printed, typeset
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,30 @@ def test_code_and_formulas_stay_as_they_are():
     typeset(document)
     assert paragraph.astext() == "it is −1, −2x = -3-4-5"
     assert [node.astext() for node in document[1:]] == ["1e-6", "-7"]
+
+
+def test_a_formula_and_its_punctuation_are_one_piece():
+    document = new_document("a page")
+    first, second = nodes.math("", "x"), nodes.math("", "y")
+    third, last = nodes.math("", "z"), nodes.math("", "w")
+    paragraph = nodes.paragraph()
+    paragraph += [nodes.Text("so ("), first, nodes.Text("), then "), second, nodes.Text(" of "), third]
+    paragraph += [nodes.strong("", "."), nodes.Text(" and "), last, nodes.Text(".")]
+    document += paragraph
+    before = paragraph.astext()
+    keep_together(document)
+    assert paragraph.astext() == before == "so (x), then y of z. and w."
+    pieces = [node.astext() for node in paragraph.findall(nodes.inline) if "one-piece" in node["classes"]]
+    assert pieces == ["(x),", "w."]
+    assert second.parent is third.parent is paragraph
+
+
+def test_formulas_that_touch_are_kept_once():
+    paragraph = nodes.paragraph()
+    paragraph += [nodes.math("", "a"), nodes.Text(","), nodes.math("", "b"), nodes.Text(", c")]
+    paragraph += [nodes.strong("", "d"), nodes.Text(", c"), nodes.math("", "e"), nodes.Text(", c")]
+    document = new_document("a page")
+    document += paragraph
+    keep_together(document)
+    assert paragraph.astext() == "a,b, cd, ce, c"
+    assert [node.astext() for node in paragraph.findall(nodes.inline)] == ["a,", "b,", "e,"]

@@ -245,5 +245,7 @@ def test_table_shows_its_cells_as_text():
     assert '<th scope="col">share</th>' in shown
     assert "<td>4</td><td>a &lt; b</td>" in shown
     assert "<td>8</td><td>0.5</td>" in shown
+    held = plot.Table(("T = 4",), [("89.0 ± 0.6",), ("a=b",)])._repr_html_()
+    assert all(text in held for text in ("T&nbsp;=&nbsp;4<", "89.0&nbsp;±&nbsp;0.6<", "<td>a=b</td>"))
     with pytest.raises(ValueError, match="line 1 has 1 cells; the head has 2"):
         plot.Table(("T", "share"), [(4, 1), (8,)])
