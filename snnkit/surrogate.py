@@ -389,7 +389,10 @@ FAMILIES: dict[str, type[Surrogate]] = {
         Dspike,
     )
 }
-"""Every family by name, for plots and sweeps; each can be built without arguments."""
+"""Every family by name, for plots and sweeps; each can be built without arguments.
+
+:meta hide-value:
+"""
 
 
 def derivative_of(surrogate: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

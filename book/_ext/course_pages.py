@@ -99,7 +99,10 @@ def _skip_member(app: Sphinx, what: str, name: str, obj: object, skip: bool, opt
     return True if elsewhere or type(obj).__name__ == "_tuplegetter" else None
 
 
-def _hide_enum_call(
+ANNOTATED = re.compile(r"~?[\w.]*\bAnnotated\[(.+?), <[^<>]+ object at 0x[0-9a-f]+>\]")
+
+
+def _readable_signature(
     app: Sphinx,
     what: str,
     name: str,
@@ -107,10 +110,17 @@ def _hide_enum_call(
     options: object,
     signature: str | None,
     returns: str | None,
-) -> tuple[str, None] | None:
-    """Show an enumeration without the call that looks up its members."""
-    del app, what, name, options, signature, returns
-    return ("", None) if isinstance(obj, type) and issubclass(obj, Enum) else None
+) -> tuple[str, str | None] | None:
+    """Types without what a command line reads from them, and ... for a default that is made anew for each call.
+
+    An enumeration is shown without the call that looks up its members.
+    """
+    del app, what, name, options
+    if isinstance(obj, type) and issubclass(obj, Enum):
+        return "", None
+    if signature is None:
+        return None
+    return ANNOTATED.sub(r"\1", signature).replace("<factory>", "..."), returns
 
 
 def _resolve_reexport(
@@ -238,7 +248,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the extension; called by Sphinx."""
     write_api_pages(Path(app.srcdir))
     app.connect("autodoc-process-docstring", _plain_text, priority=400)
-    app.connect("autodoc-process-signature", _hide_enum_call)
+    app.connect("autodoc-process-signature", _readable_signature)
     app.connect("missing-reference", _resolve_reexport)
     app.connect("autodoc-skip-member", _skip_member)
     app.add_directive("interactive", InteractiveFigure)

@@ -18,13 +18,14 @@ HYPHEN = re.compile(r"(?<![\w.)\]–−-])-(?=\d)")
 EXPONENT = re.compile(r"(?<=\d)e([+-])0*(\d+)\b")
 BEHIND = re.compile(r"[.,;:!?)\]’”]+\S*")
 BEFORE = re.compile(r"\S*[(\[‘“]$")
+PER_CENT = re.compile(r"(?<=\d) %")
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def printed(text: str) -> str:
-    """The text with U+2212 before negative numbers, and 3e-13 as 3 × 10⁻¹³ in one piece."""
+    """The text with U+2212 before negative numbers, and 3e-13 as 3 × 10⁻¹³ and 65 % in one piece."""
     text = EXPONENT.sub(lambda m: f"\u00a0×\u00a010{(m[1].strip('+') + m[2]).translate(RAISED)}", text)
-    return HYPHEN.sub("−", text)
+    return HYPHEN.sub("−", PER_CENT.sub("\u00a0%", text))
 
 
 def typeset(document: nodes.document) -> None:

@@ -46,8 +46,16 @@
     }
   }
 
+  // The name of a module is broken behind its dots.
+  function broken() {
+    for (const title of document.querySelectorAll(".prev-next-title")) {
+      if (title.textContent.startsWith("snnkit.")) title.innerHTML = title.innerHTML.replaceAll(".", ".<wbr>");
+    }
+  }
+
   unique();
   named();
+  broken();
   reachable();
   window.addEventListener("load", reachable);
   window.addEventListener("resize", reachable);

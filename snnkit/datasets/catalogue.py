@@ -265,7 +265,10 @@ _RECORDS = (
 )
 
 CATALOGUE: dict[str, DatasetInfo] = {record.name: record for record in _RECORDS}
-"""All data sets by the name of their loader."""
+"""All data sets by the name of their loader.
+
+:meta hide-value:
+"""
 
 
 def describe(name: str) -> DatasetInfo:

@@ -212,33 +212,34 @@ def test_without_isolation_grading_is_refused_and_says_what_to_do(root, tmp_path
 @pytest.mark.parametrize("way", [["--unsafe"], ["--stock"]], ids=["isolated", "stock"])
 def test_nbgrader_grades_the_samples_and_goes_on_past_bad_ones(way, root, tmp_path, monkeypatch):
     """The bundled samples and some bad submissions through ``nbgrader autograde``; a second run does nothing."""
+    problem_set = "ps1_neurons"  # the quickest of those with points
     monkeypatch.chdir(root)
     place = tmp_path / "submissions"
-    shutil.copytree(corpus.write_samples(root, PS), place)
+    shutil.copytree(corpus.write_samples(root, problem_set), place)
     (place / "zz_image.ipynb").write_bytes(b"\x89PNG")
     (place / "zz_other.ipynb").write_bytes(notebook("another_set"))
-    twice = json.loads(exercise_of(root, PS).read_bytes())
+    twice = json.loads(exercise_of(root, problem_set).read_bytes())
     named = {cell["metadata"].get("nbgrader", {}).get("grade_id"): cell for cell in twice["cells"]}
-    twice["cells"].append(named["sine_derivative"])
-    twice["cells"].remove(named["sparse_gradient"])
+    twice["cells"].append(named["lapicque"])
+    twice["cells"].remove(named["mystery_neuron"])
     (place / "zz_twice.ipynb").write_text(json.dumps(twice))
 
     out = tmp_path / "out"
-    arguments = ["grade", PS, str(place), "--out", str(out), *way]
+    arguments = ["grade", problem_set, str(place), "--out", str(out), *way]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1, done.output
-    grades = {one.student: one for one in report.read(PS, out)}
-    assert corpus.differences(PS, list(grades.values())) == []
+    grades = {one.student: one for one in report.read(problem_set, out)}
+    assert corpus.differences(problem_set, list(grades.values())) == []
     assert grades["zz_image"].problem.startswith("not a notebook: broken JSON")
     assert "none of the questions" in grades["zz_other"].problem
     assert grades["zz_twice"].remarks == [
-        "sine_derivative is there more than once: the first one counts",
-        "the cell sparse_gradient was missing and was put back",
+        "lapicque is there more than once: the first one counts",
+        "the cell mystery_neuron was missing and was put back",
     ]
     assert grades["zz_twice"].score == 0
     assert set(grades["zz_twice"].questions) == set(grades["solution"].questions)
-    assert grades["solution"].score == 20
-    assert grades["solution"].pending == 10
+    assert grades["solution"].score == 26
+    assert grades["solution"].pending == 4
     assert "not a notebook" in done.output
 
     def nothing(works, *rest):
@@ -255,9 +256,9 @@ def test_nbgrader_grades_the_samples_and_goes_on_past_bad_ones(way, root, tmp_pa
     from nbgrader.api import Gradebook
 
     with Gradebook(f"sqlite:///{out / 'course' / 'gradebook.db'}") as gradebook:
-        cell = gradebook.find_grade("discussion_sweep", PS, PS, "solution")
+        cell = gradebook.find_grade("discussion_good_spike", problem_set, problem_set, "solution")
         cell.manual_score = 3.5
         gradebook.db.commit()
-    assert CliRunner().invoke(app, ["report", PS, "--out", str(out)]).exit_code == 0
-    (solution,) = [one for one in report.read(PS, out) if one.student == "solution"]
-    assert (solution.score, solution.pending) == (23.5, 6.0)
+    assert CliRunner().invoke(app, ["report", problem_set, "--out", str(out)]).exit_code == 0
+    (solution,) = [one for one in report.read(problem_set, out) if one.student == "solution"]
+    assert (solution.score, solution.pending) == (29.5, 0.0)

@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -439,6 +440,17 @@ def test_api_reference_has_every_public_function_and_class(site):
             missing.append(f"{module}.{name}")
     assert not missing, f"not on the API pages (no docstring, or not in __all__): {missing}"
     assert "snnkit.dynamics.lif_step" in ids
+
+
+def test_signatures_are_as_a_reader_would_write_them(site):
+    """No address, no repr of a class, no path to a type; ``~`` is what a signature that does not parse keeps."""
+    odd = {}
+    for page in sorted((site / "book/reference/api").glob("*.html")):
+        for heading in re.findall(r'<dt class="sig.*?</dt>', page.read_text(encoding="utf-8"), flags=re.S):
+            text = unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", heading))).strip()
+            if re.search(r"object at 0x|<\w|~|Annotated\[", text) or len(text) > 500:
+                odd.setdefault(page.stem, []).append(text[:120])
+    assert odd == {}
 
 
 def test_pages_are_light(site):

@@ -19,6 +19,7 @@ from typography import keep_together, printed, typeset
         ("(-1, -2)", "(−1, −2)"),
         ("3e-13 mV", "3\u00a0×\u00a010⁻¹³ mV"),
         ("-2e+05", "−2\u00a0×\u00a010⁵"),
+        ("39 %, 65 % and % 5", "39\u00a0%, 65\u00a0% and % 5"),
         (
             "ResNet-20, 2026-01-05, ps0-1, 12-15, x-1, [1]-2",
             "ResNet-20, 2026-01-05, ps0-1, 12-15, x-1, [1]-2",
