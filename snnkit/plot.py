@@ -27,7 +27,7 @@ from torch import Tensor
 
 from snnkit._validate import require_positive, require_steps
 
-#: Main curve: what the neuron or the network does.
+#: Main curve, what the neuron or the network does.
 BLUE = "#0b62a4"
 #: What it is compared with; OFF events.
 ORANGE = "#c84b00"

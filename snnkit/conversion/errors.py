@@ -113,7 +113,7 @@ class LayerRun:
 
     @property
     def residual(self) -> Tensor:
-        """What the balance of charge, average = z + shift - (v(T) - v(0))/T, is off by: rounding only."""
+        """What the balance of charge, average = z + shift - (v(T) - v(0))/T, is off by, which is rounding."""
         return self.average - (self.current + self.shift - (self.v_end - self.v_start) / self.steps)
 
     def from_start(self, v_start: Tensor) -> LayerRun:

@@ -31,11 +31,11 @@ from snnkit.dynamics import if_step, simulate
 class Case(IntEnum):
     """What the final potential and the count of a neuron say about its unevenness error."""
 
-    EVEN = 0  #: 0 <= v(T) < threshold: no error
-    SILENT = 1  #: v(T) < 0 and no spike: no error, there was nothing to take back
-    SATURATED = 2  #: v(T) >= threshold and a spike at every step: no error, there was no room for more
-    EXTRA = 3  #: v(T) < 0 and at least one spike: too many spikes
-    MISSING = 4  #: v(T) >= threshold and a step without spike: too few spikes
+    EVEN = 0  #: no error, 0 <= v(T) < threshold
+    SILENT = 1  #: no error although v(T) < 0, there was no spike to take back
+    SATURATED = 2  #: no error although v(T) >= threshold, every step had its spike
+    EXTRA = 3  #: too many spikes, v(T) < 0 and at least one spike
+    MISSING = 4  #: too few spikes, v(T) >= threshold and a step without one
 
 
 class Verdict(NamedTuple):
@@ -494,7 +494,7 @@ class LayerProfile:
     uneven: float  #: share of neurons with N != q
     extra: float  #: of these, those with too many spikes
     single: float  #: of these, those that are wrong by exactly one spike
-    silenced: float  #: of these, those with q = 0 < N: neurons that should not have fired
+    silenced: float  #: of these, neurons that should not have fired, q = 0 < N
     relative_rmse: float  #: rms distance from the rounded network, over the rms of its activations
 
 

@@ -92,7 +92,7 @@ DVS128 = AddressLayout(x_shift=1, y_shift=8)
 """jAER's layout of the 128 x 128 sensor DVS128."""
 
 CIFAR10_DVS = AddressLayout(x_shift=8, y_shift=1)
-"""The layout of CIFAR10-DVS: that of DVS128 with the sensor on its side, so that row and column change places."""
+"""The layout of CIFAR10-DVS, which is that of DVS128 with the sensor on its side, so that row and column change places."""
 
 
 def iter_aedat2(path: str | Path, layout: AddressLayout, chunk: int = CHUNK) -> Iterator[Events]:
