@@ -173,7 +173,7 @@ def rate_decode(spikes: Tensor) -> Tensor:
         spikes: ``[T, ..., classes]``, floating point.
 
     Returns:
-        Class indices (int64), shape ``spikes.shape[1:-1]``: the lowest index on a tie, -1 if none fired.
+        Class indices (int64), shape ``spikes.shape[1:-1]``, the lowest index on a tie, -1 if none fired.
 
     Raises:
         TypeError: if ``spikes`` is not floating point.
@@ -193,7 +193,7 @@ def latency_decode(spikes: Tensor) -> Tensor:
         spikes: ``[T, ..., classes]``, floating point.
 
     Returns:
-        Class indices (int64), shape ``spikes.shape[1:-1]``: the lowest index on a tie, -1 if none fired.
+        Class indices (int64), shape ``spikes.shape[1:-1]``, the lowest index on a tie, -1 if none fired.
 
     Raises:
         TypeError: if ``spikes`` is not floating point.

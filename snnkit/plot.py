@@ -111,7 +111,7 @@ def raster(spikes: Tensor | ArrayLike, *, dt: float | None = None, ax: Axes | No
         ax: axes to draw on.
 
     Returns:
-        The axes, with the ticks as its first line: time against neuron index.
+        The axes, time against neuron index, with the ticks as its first line.
 
     Raises:
         ValueError: if ``spikes`` has another number of axes or values other than 0 and 1.
@@ -340,7 +340,7 @@ def accuracy_against_steps(
         ax: axes to draw on.
 
     Returns:
-        The axes: steps on a logarithmic axis, accuracy in per cent; one line for each method.
+        The axes, steps on a logarithmic axis, accuracy in per cent; one line for each method.
 
     Raises:
         ValueError: if there is nothing to draw or a value lies outside [0, 1].

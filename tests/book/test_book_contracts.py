@@ -453,12 +453,14 @@ def test_signatures_are_as_a_reader_would_write_them(site):
     assert odd == {}
 
 
-def test_no_sentence_is_taken_for_the_type_of_an_attribute(site):
-    """Of an attribute's docstring Napoleon takes what stands before a colon for its type."""
+def test_no_sentence_is_taken_for_a_type(site):
+    """Of the docstring of an attribute or a result, Napoleon takes what stands before a colon for the type."""
     taken = {}
     for page in sorted((site / "book/reference/api").glob("*.html")):
         found = re.findall(
-            r"<dt[^>]*>Type<.*?</dt>\s*<dd[^>]*>(.*?)</dd>", page.read_text(encoding="utf-8"), flags=re.S
+            r"<dt[^>]*>(?:Type|(?:Return|Yield) type)<.*?</dt>\s*<dd[^>]*>(.*?)</dd>",
+            page.read_text(encoding="utf-8"),
+            flags=re.S,
         )
         types = [unescape(re.sub(r"<[^>]+>", "", text)).strip() for text in found]
         if sentences := [text for text in types if not re.fullmatch(r"[\w.]+(\[.*\])?", text)]:
