@@ -821,9 +821,8 @@ def _theorem_cases(rng: np.random.Generator) -> list[Case]:
 
     for threshold, steps in ((1.0, 5), (2.0, 8), (0.5, 3)):
         currents = _quarters(rng, -4 * threshold, 5 * threshold, steps, 60)
-        currents[0] += (
-            1 / 8
-        )  # so that no potential ends on a multiple of the threshold: that is another group
+        # so that no potential ends on a multiple of the threshold: that is another group
+        currents[0] += 1 / 8
         spikes, potentials = _fire(currents, threshold, threshold / 2)
         count, v_end = spikes.sum(0).astype(int), potentials[-1]
         wrong = (v_end < 0) & (count > 0) | (v_end >= threshold) & (count < steps)
