@@ -1324,6 +1324,10 @@ def _traces(data: Data, *, carried: bool = False, clipped: str = "each", **ways:
     }
 
 
+EULER: dict[str, Any] = {"euler": True}
+"""The decay 1 - dt/tau, as a way of :func:`_traces`."""
+
+
 def _trace_cases(rng: np.random.Generator) -> list[Case]:
     cases = []
 
@@ -1366,9 +1370,14 @@ def _trace_cases(rng: np.random.Generator) -> list[Case]:
         ("large changes", 0.5, 0.0, 1.0),
         ("bounds of other sizes", 0.5, -0.5, 0.75),
     ):
-        data = data_of("bounds", (40, 2, 5, 3), ns=(2,), dt=1.0)
-        data["rule"] |= {"a_plus": scale * data["rule"]["a_plus"], "a_minus": scale * data["rule"]["a_minus"]}
-        cases.append(Case("bounds", label, {**data, "low": low, "high": high}))
+        while True:  # some weights have to end between the bounds, or all decays look alike
+            data = {**data_of("bounds", (40, 2, 5, 3), ns=(2,), dt=1.0), "low": low, "high": high}
+            for size in ("a_plus", "a_minus"):
+                data["rule"][size] *= scale
+            learnt, other = (_traces(data, **ways)["weight"] for ways in ({}, EULER))
+            if ((learnt > low) & (learnt < high)).sum() > 2 and not np.allclose(learnt, other, atol=1e-3):
+                break
+        cases.append(Case("bounds", label, data))
     return cases
 
 
@@ -1417,7 +1426,7 @@ TRACES = Check(
             "euler_decay",
             "The traces decay by 1 - dt/tau in a step, which is Euler's approximation. Exact is "
             "exp(-dt/tau): only then is the sum that of all pairs.",
-            euler=True,
+            **EULER,
         ),
         _trace_mistake(
             "order_turned",
@@ -1969,23 +1978,20 @@ def _bayes(
     return {"next": np.array(_full(data["grid"])[int(promise.argmax())])}
 
 
-def _search(rng: np.random.Generator, *, unlike_greedy: int) -> Data:
-    """A search in which the next point is clear, and another one for each way of choosing wrongly.
+WRONG_CHOICES: tuple[Mapping[str, Any], ...] = (
+    {"choose": "greedy"},
+    {"choose": "least"},
+    {"choose": "uncertain"},
+    {"choose": "largest seen"},
+    {"improvement": {"sense": -1.0}},
+    {"improvement": {"exchanged": True}},
+    {"improvement": {"explore": False}},
+    {"posterior": {"root": False}},
+)
 
-    Args:
-        rng: source of randomness.
-        unlike_greedy: place, among the wrong ways, of one that leads elsewhere than the smallest mean.
-    """
-    wrong: tuple[Mapping[str, Any], ...] = (
-        {"choose": "greedy"},
-        {"choose": "least"},
-        {"choose": "uncertain"},
-        {"choose": "largest seen"},
-        {"improvement": {"sense": -1.0}},
-        {"improvement": {"exchanged": True}},
-        {"improvement": {"explore": False}},
-        {"posterior": {"root": False}},
-    )
+
+def _search(rng: np.random.Generator) -> Data:
+    """A search in which the next point is clear, and another one for each way of choosing wrongly."""
     while True:
         number = int(rng.integers(4, 7))
         data: Data = {
@@ -1998,13 +2004,24 @@ def _search(rng: np.random.Generator, *, unlike_greedy: int) -> Data:
         }
         mean, std = _posterior(data)
         promise = np.sort(_improvement(mean, std, float(data["values"].min())))
-        if promise[-1] - promise[-2] < 1e-4:
-            continue
-        greedy, right = (float(_bayes(data, **one)["next"]) for one in (wrong[0], {}))
-        if unlike_greedy and abs(float(_bayes(data, **wrong[unlike_greedy])["next"]) - greedy) < 0.02:
-            continue
-        if all(abs(float(_bayes(data, **one)["next"]) - right) > 0.02 for one in wrong):
+        if (
+            promise[-1] - promise[-2] < 1e-4
+            or promise[1] - promise[0] < 1e-3 * promise[1]
+            or promise[0] < 1e-30
+        ):
+            continue  # no rounding may decide which promises most, or least
+        right = float(_bayes(data)["next"])
+        if all(abs(float(_bayes(data, **one)["next"]) - right) > 0.02 for one in WRONG_CHOICES):
             return data
+
+
+def _searches(rng: np.random.Generator) -> list[Data]:
+    """Three searches that tell every two ways of choosing wrongly apart."""
+    while True:
+        searches = [_search(rng) for _ in range(3)]
+        answers = {tuple(float(_bayes(data, **one)["next"]) for data in searches) for one in WRONG_CHOICES}
+        if len(answers) == len(WRONG_CHOICES):
+            return searches
 
 
 def _bayes_cases(rng: np.random.Generator) -> list[Case]:
@@ -2036,17 +2053,21 @@ def _bayes_cases(rng: np.random.Generator) -> list[Case]:
     mean, std = np.array([0.5, 1.0, 2.0, 0.0, 1.0]), np.array([0.0, 0.0, 0.0, 0.3, 0.2])
     certain: Data = {"part": "certain", "mean": mean, "std": std, "best": 1.0}
     cases.append(Case("certain", "points without uncertainty among others", certain))
-    return [
-        *cases,
-        *(
-            Case("next", f"search {number}", _search(rng, unlike_greedy=way))
-            for number, way in ((1, 3), (2, 6), (3, 0))
-        ),
-    ]
+    searches = enumerate(_searches(rng), start=1)
+    return [*cases, *(Case("next", f"search {number}", data) for number, data in searches)]
 
 
 def _bayes_mistake(id: str, message: str, **ways: Any) -> Misconception:
-    return Misconception(id, message, arrays=partial(_bayes, **ways))
+    """A mistake in one of the three functions.
+
+    What is wrong with the posterior or the improvement is named where they are asked for. In the next point two such
+    mistakes together can look like a third, so only the choice itself is judged there.
+    """
+    return Misconception(
+        id,
+        message,
+        arrays=lambda data: {} if data["part"] == "next" and "choose" not in ways else _bayes(data, **ways),
+    )
 
 
 BAYES = Check(
