@@ -1428,11 +1428,7 @@ def _not_floored(arrays: Arrays, data: Data) -> bool:
 
 
 def _fits_without_floor(arrays: Arrays, data: Data) -> bool:
-    """Whether the clipped current is much closer to the activation than the staircase: no floor was in the loss.
-
-    Measured over 40 layers, error of the clipped current over that of the staircase: 0.07 to 0.24 for weights trained
-    through a ReLU, a clip, or a staircase that rounds; 1.9 to 2.9 for weights trained through the floor.
-    """
+    """Whether the clipped current is much closer to the activation than the staircase: no floor was in the loss."""
     if arrays["weight"].shape != data["weight"].shape or arrays["bias"].shape != data["bias"].shape:
         return False
 

@@ -213,6 +213,40 @@ def test_expected_gradients_are_those_of_autograd():
         assert np.allclose(gradient.numpy(), ps4.WEIGHTS.expected(data)["gradient"])
 
 
+def trained_through(forward, weight, bias, inputs, activation):
+    """Weight and bias after 200 steps of Adam on what ``forward`` makes of the current."""
+    weight, bias = (tensor.clone().requires_grad_() for tensor in (weight, bias))
+    optimiser = torch.optim.Adam([weight, bias], lr=0.01)
+    for _ in range(200):
+        optimiser.zero_grad()
+        F.mse_loss(forward(inputs @ weight.T + bias), activation).backward()
+        optimiser.step()
+    return weight.detach(), bias.detach()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_training_without_the_floor_is_told_from_training_with_it(seed):
+    data = ps4._layer_to_calibrate(np.random.default_rng(seed))
+    given = [torch.from_numpy(data[key]) for key in ("weight", "bias", "inputs", "activation")]
+    level, steps = data["threshold"] / data["steps"], data["steps"]
+
+    def staircase(whole):
+        return lambda z: level * (z / level + (whole(z / level) - z / level).detach()).clamp(0, steps)
+
+    ways = {
+        "relu": F.relu,
+        "clip": lambda z: z.clamp(0, data["threshold"]),
+        "round": staircase(torch.round),
+        "floor": staircase(torch.floor),
+    }
+    told = {}
+    for name, forward in ways.items():
+        weight, bias = trained_through(forward, *given)
+        told[name] = ps4._fits_without_floor({"weight": weight.numpy(), "bias": bias.numpy()}, data)
+    assert told == {"relu": True, "clip": True, "round": True, "floor": False}
+    assert not ps4._fits_without_floor({"weight": data["weight"], "bias": data["bias"]}, data)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_bar_of_weight_calibration_has_a_margin_on_both_sides(seed, solution):
     data = ps4._layer_to_calibrate(np.random.default_rng(seed))
@@ -227,13 +261,7 @@ def test_bar_of_weight_calibration_has_a_margin_on_both_sides(seed, solution):
     shifted = given[1] + solution["bias_correction"](given[3], average)
     assert reached(given[0], shifted) > 1.3 * ps4.LARGEST_ERROR
     assert reached(*given[:2]) > 3 * ps4.LARGEST_ERROR
-    weight, bias = (tensor.clone().requires_grad_() for tensor in given[:2])
-    optimiser = torch.optim.Adam([weight, bias], lr=0.01)
-    for _ in range(200):
-        optimiser.zero_grad()
-        F.mse_loss(F.relu(given[2] @ weight.T + bias), given[3]).backward()
-        optimiser.step()
-    assert reached(weight.detach(), bias.detach()) > 1.3 * ps4.LARGEST_ERROR
+    assert reached(*trained_through(F.relu, *given)) > 1.3 * ps4.LARGEST_ERROR
 
 
 def converted_accuracy(seed, convert):

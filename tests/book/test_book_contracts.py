@@ -444,18 +444,20 @@ def test_api_reference_has_every_public_function_and_class(site):
 
 def test_signatures_are_as_a_reader_would_write_them(site):
     """No address, no repr of a class, no path to a type; ``~`` is what a signature that does not parse keeps."""
-    odd = {}
+    odd, seen = {}, 0
     for page in sorted((site / "book/reference/api").glob("*.html")):
         for heading in re.findall(r'<dt class="sig.*?</dt>', page.read_text(encoding="utf-8"), flags=re.S):
+            seen += 1
             text = unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", heading))).strip()
             if re.search(r"object at 0x|<\w|~|Annotated\[", text) or len(text) > 500:
                 odd.setdefault(page.stem, []).append(text[:120])
     assert odd == {}
+    assert seen > 300
 
 
 def test_no_sentence_is_taken_for_a_type(site):
     """Of the docstring of an attribute or a result, Napoleon takes what stands before a colon for the type."""
-    taken = {}
+    taken, seen = {}, 0
     for page in sorted((site / "book/reference/api").glob("*.html")):
         found = re.findall(
             r"<dt[^>]*>(?:Type|(?:Return|Yield) type)<.*?</dt>\s*<dd[^>]*>(.*?)</dd>",
@@ -463,9 +465,11 @@ def test_no_sentence_is_taken_for_a_type(site):
             flags=re.S,
         )
         types = [unescape(re.sub(r"<[^>]+>", "", text)).strip() for text in found]
+        seen += len(types)
         if sentences := [text for text in types if not re.fullmatch(r"[\w.]+(\[.*\])?", text)]:
             taken[page.stem] = sentences
     assert taken == {}
+    assert seen > 3
 
 
 def test_pages_are_light(site):
