@@ -51,7 +51,7 @@ def luck(
             for seed in seeds:
                 found = run(check, dict(namespace), seed=seed)
                 for line in corpus.mismatches(
-                    sample, check.id.split(".", 1)[1], found.score, found.misconceptions, plain(found)
+                    sample, check.id.split(".", 1)[1], found.score, found.slips, plain(found)
                 ):
                     wrong[line].append(seed)
 

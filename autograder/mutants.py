@@ -508,7 +508,7 @@ class Fixed:
     """A check on the cases of one seed, whose right answers are worked out once."""
 
     def __init__(self, check: Check, seed: int = SEED) -> None:
-        self.cases = check.draw(seed)
+        self.seed, self.cases = seed, check.draw(seed)
         judged = {group.id for group in check.groups if group.judge is not None}
         with quiet():
             right = {
@@ -525,7 +525,9 @@ class Fixed:
                 for case in self.cases:
                     if case.group != group.id:
                         continue
-                    outcome = judge(alone, [case], lambda one, it: observe(self.check, one, it, namespace))
+                    outcome = judge(
+                        alone, [case], lambda one, it: observe(self.check, one, it, namespace), seed=self.seed
+                    )
                     if outcome.score < outcome.points:
                         return f"{group.id}: {case.label}"
         return ""

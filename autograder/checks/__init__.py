@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from autograder.checks.core import PUBLIC_SEED, Check, Result, run
+from autograder.checks.core import PUBLIC_SEED, Check, run
 from autograder.checks.message import html, plain
+from autograder.result import Result
 
 __all__ = ["REGISTRY", "UnknownQuestionError", "check", "checks_of", "grade", "problem_sets"]
 
@@ -87,8 +88,8 @@ def _display(result: Result) -> None:
         metadata={
             "autograder": {
                 "question": result.question,
-                "misconceptions": list(result.misconceptions),
-                "failed": [group.id for group in result.groups if group.failure is not None],
+                "misconceptions": list(result.slips),
+                "failed": list(result.failed),
             }
         },
     )

@@ -21,10 +21,13 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # this file is also read alone, beside the student's code, which judges nothing
+    from autograder.result import GroupResult, Place, Result
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
@@ -89,49 +92,14 @@ class Misconception:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """Why a case failed. ``wrong`` names the arrays that differ; ``kind`` is one of the words below.
-
-    missing: a name is not defined; unanswered: the scaffold is untouched; error: the code raised;
-    form: not a plain array, or wrong shape, or not finite; value: the numbers differ; rule: a judge said no.
-    """
+class Flaw:
+    """What is wrong with one case: see :class:`autograder.result.Failure`, and the arrays that came back."""
 
     kind: str
     text: str
     wrong: tuple[str, ...] = ()
     arrays: Arrays | None = None
-
-
-@dataclass(frozen=True)
-class GroupResult:
-    """Outcome of one group: ``case`` is the label of its first failing case."""
-
-    id: str
-    title: str
-    points: float
-    score: float
-    cases: int
-    case: str = ""
-    failure: Failure | None = None
-    misconceptions: tuple[Misconception, ...] = ()
-
-
-@dataclass(frozen=True)
-class Result:
-    """Outcome of a question."""
-
-    question: str
-    title: str
-    points: float
-    score: float
-    groups: tuple[GroupResult, ...]
-    hints: tuple[str, ...] = ()
-    printed: str = ""
-
-    @property
-    def misconceptions(self) -> tuple[str, ...]:
-        """Ids of the misconceptions that explain a failing group, in order, each once."""
-        return tuple(dict.fromkeys(found.id for group in self.groups for found in group.misconceptions))
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -174,7 +142,7 @@ class Check:
         return self.cases(np.random.default_rng([seed, zlib.crc32(self.id.encode())]))
 
 
-Observer = Callable[[Group, Case], "Arrays | Failure"]
+Observer = Callable[[Group, Case], "Arrays | Flaw"]
 
 
 class NotPlainError(TypeError):
@@ -226,39 +194,56 @@ def number(value: Any) -> str:
     return f"{0.0 if abs(float(value)) < 1e-12 else float(value):.6g}"
 
 
-def _difference(key: str, got: Array, wanted: Array, data: Data, tolerance: Tolerance) -> str:
-    if got.shape != wanted.shape:
-        return f"{key} has shape {list(got.shape)}; expected {list(wanted.shape)}"
-    far = ~np.isclose(
-        got.astype(np.float64), wanted.astype(np.float64), rtol=tolerance.rtol, atol=tolerance.atol
-    )
-    place = tuple(int(index) for index in np.argwhere(far)[0]) if got.ndim else ()
-    where = f"[{', '.join(map(str, place))}]" if place else ""
+def _place(key: str, got: Array, wanted: Array, far: Array) -> Place:
+    """The first place where ``far`` is true, of arrays of one shape."""
+    from autograder.result import Place, kept
+
+    at = tuple(int(index) for index in np.argwhere(far)[0]) if got.ndim else ()
+    return Place(key, at, kept(float(got[at])), kept(float(wanted[at])), int(far.sum()), far.size)
+
+
+def _at(data: Data, place: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """The input at a place, where there is one of the same shape."""
     x = data.get("x")
-    at = f" at x = {number(x[place])}" if isinstance(x, np.ndarray) and x.shape == got.shape else ""
-    rest = f" ({int(far.sum())} of {far.size} elements differ)" if far.size > 1 else ""
+    return f" at x = {number(x[place])}" if isinstance(x, np.ndarray) and x.shape == shape else ""
+
+
+def _unequal(wrong: tuple[str, ...], got: Arrays, wanted: Arrays, data: Data, tolerance: Tolerance) -> Flaw:
+    """What is said of the first array that differs."""
+    key = wrong[0]
+    one, other = got[key], wanted[key]
+    if one.shape != other.shape:
+        return Flaw("form", f"{key} has shape {list(one.shape)}; expected {list(other.shape)}", wrong, got)
+    far = ~np.isclose(
+        one.astype(np.float64), other.astype(np.float64), rtol=tolerance.rtol, atol=tolerance.atol
+    )
+    place = _place(key, one, other, far)
+    where = f"[{', '.join(map(str, place.index))}]" if place.index else ""
+    rest = f" ({place.wrong} of {place.size} elements differ)" if place.size > 1 else ""
     if key == "dtype kept":
-        return "the result has another dtype than what was handed in, such as float64 for float32; keep it"
-    return f"{key}{where}{at} is {number(got[place])}; expected {number(wanted[place])}{rest}"
+        said = "the result has another dtype than what was handed in, such as float64 for float32; keep it"
+    else:
+        said = (
+            f"{key}{where}{_at(data, place.index, one.shape)} is {number(one[place.index])}; "
+            f"expected {number(other[place.index])}{rest}"
+        )
+    return Flaw("value", said, wrong, got, place)
 
 
-def compare(got: Arrays, wanted: Arrays, data: Data, tolerance: Tolerance) -> Failure | None:
+def compare(got: Arrays, wanted: Arrays, data: Data, tolerance: Tolerance) -> Flaw | None:
     """None when every wanted array is there and right, otherwise the first difference, with numbers."""
     absent = [key for key in wanted if key not in got]
     if absent:
-        return Failure("form", f"nothing came back for {absent[0]}", tuple(absent), got)
+        return Flaw("form", f"nothing came back for {absent[0]}", tuple(absent), got)
     for key in wanted:
         bad = ~np.isfinite(got[key].astype(np.float64))
         if bad.any():
-            place = tuple(int(index) for index in np.argwhere(bad)[0]) if got[key].ndim else ()
-            x = data.get("x")
-            at = f" at x = {number(x[place])}" if isinstance(x, np.ndarray) and x.shape == bad.shape else ""
-            return Failure("form", f"{key}{at} is {float(got[key][place])}; expected a number", (key,), got)
+            at = tuple(int(index) for index in np.argwhere(bad)[0]) if got[key].ndim else ()
+            said = f"{key}{_at(data, at, bad.shape)} is {float(got[key][at])}; expected a number"
+            place = _place(key, got[key], wanted[key], bad) if bad.shape == wanted[key].shape else None
+            return Flaw("form", said, (key,), got, place)
     wrong = tuple(key for key in wanted if not same(got[key], wanted[key], tolerance))
-    if not wrong:
-        return None
-    kind = "form" if got[wrong[0]].shape != wanted[wrong[0]].shape else "value"
-    return Failure(kind, _difference(wrong[0], got[wrong[0]], wanted[wrong[0]], data, tolerance), wrong, got)
+    return _unequal(wrong, got, wanted, data, tolerance) if wrong else None
 
 
 def _line_of(error: BaseException) -> str:
@@ -329,12 +314,12 @@ def own_random_state() -> Iterator[None]:
         np.random.set_state(numbers)  # noqa: NPY002
 
 
-def observe(check: Check, group: Group, case: Case, namespace: Mapping[str, Any]) -> Arrays | Failure:
+def observe(check: Check, group: Group, case: Case, namespace: Mapping[str, Any]) -> Arrays | Flaw:
     """Run the probe on one case: the arrays that came back, or why none did."""
     names = group.names or check.names
     absent = [name for name in names if name not in namespace]
     if absent:
-        return Failure(
+        return Flaw(
             "missing",
             f"{absent[0]} is not defined; run the cell that defines it, above this one",
             (absent[0],),
@@ -344,27 +329,25 @@ def observe(check: Check, group: Group, case: Case, namespace: Mapping[str, Any]
         with own_random_state():
             returned = check.probe(answer, copy.deepcopy(case.data))
     except NotImplementedError:
-        return Failure("unanswered", "not answered yet: a cell above still raises NotImplementedError")
+        return Flaw("unanswered", "not answered yet: a cell above still raises NotImplementedError")
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         text = " ".join(str(error).split())
         text = text if len(text) <= 300 else f"{text[:300]} ..."
-        return Failure("error", f"your code raised {type(error).__name__}: {text}{_line_of(error)}")
+        return Flaw("error", f"your code raised {type(error).__name__}: {text}{_line_of(error)}")
     arrays: Arrays = {}
     for key, value in returned.items():
         try:
             arrays[key] = materialise(value)
         except NotPlainError as error:
-            return Failure("form", f"{key} is {error}", (key,))
+            return Flaw("form", f"{key} is {error}", (key,))
         except Exception as error:  # a tensor that cannot become an array (sparse, on another device, ...)
-            return Failure(
-                "form", f"{key} cannot be read as an array: {type(error).__name__}: {error}", (key,)
-            )
+            return Flaw("form", f"{key} cannot be read as an array: {type(error).__name__}: {error}", (key,))
     return arrays
 
 
-def _explains(found: Misconception, failure: Failure, data: Data, tolerance: Tolerance) -> bool:
+def _explains(found: Misconception, failure: Flaw, data: Data, tolerance: Tolerance) -> bool:
     if found.error is not None:
         return failure.kind == "error" and re.search(found.error, failure.text) is not None
     if failure.arrays is None:
@@ -383,47 +366,57 @@ def _explains(found: Misconception, failure: Failure, data: Data, tolerance: Tol
     )
 
 
-def _judge_group(check: Check, group: Group, cases: list[Case], see: Observer) -> GroupResult:
-    failed: list[tuple[Case, Failure]] = []
-    for case in cases:
-        seen = see(group, case)
-        failure: Failure | None
-        if isinstance(seen, Failure):
-            failure = seen
-        elif group.judge is not None:
-            sentence = group.judge(seen, case.data)
-            failure = None if sentence is None else Failure("rule", sentence, tuple(seen), seen)
-        else:
-            failure = compare(seen, check.expected(case.data), case.data, check.tolerance)
-        if failure is not None:
-            failed.append((case, failure))
-            if failure.kind in ("missing", "unanswered"):
+def _flaw(check: Check, group: Group, case: Case, seen: Arrays | Flaw) -> Flaw | None:
+    """What is wrong with what was seen of a case, or None."""
+    if isinstance(seen, Flaw):
+        return seen
+    if group.judge is not None:
+        sentence = group.judge(seen, case.data)
+        return None if sentence is None else Flaw("rule", sentence, tuple(seen), seen)
+    return compare(seen, check.expected(case.data), case.data, check.tolerance)
+
+
+def _judge_group(check: Check, group: Group, cases: list[tuple[int, Case]], see: Observer) -> GroupResult:
+    """The outcome of a group, from its cases and their places in the draw."""
+    from autograder.result import Failure, GroupResult, Said
+
+    failed: list[tuple[int, Case, Flaw]] = []
+    for at, case in cases:
+        flaw = _flaw(check, group, case, see(group, case))
+        if flaw is not None:
+            failed.append((at, case, flaw))
+            if flaw.kind in ("missing", "unanswered"):
                 break
+    right = GroupResult(group.id, group.title, group.points, group.points, len(cases))
     if not failed:
-        return GroupResult(group.id, group.title, group.points, group.points, len(cases))
-    explained = tuple(
-        found
+        return right
+    explained = (
+        Said(found.id, found.message)
         for found in check.misconceptions
-        if all(_explains(found, failure, case.data, check.tolerance) for case, failure in failed)
+        if all(_explains(found, flaw, case.data, check.tolerance) for _, case, flaw in failed)
     )
-    case, failure = failed[0]
-    return GroupResult(
-        group.id, group.title, group.points, 0.0, len(cases), case.label, failure, explained[:1]
-    )
+    at, case, flaw = failed[0]
+    failure = Failure(flaw.kind, flaw.text, at, case.label, flaw.wrong, flaw.place)
+    return replace(right, score=0.0, failure=failure, slip=next(explained, None))
 
 
-def judge(check: Check, cases: list[Case], see: Observer, *, hint: int = 0, printed: str = "") -> Result:
+def judge(
+    check: Check, cases: list[Case], see: Observer, *, seed: int, hint: int = 0, printed: str = ""
+) -> Result:
     """Compare what was seen of an answer with what is expected; nothing of the student's is called.
 
     Args:
         check: the question.
         cases: its cases, as :meth:`Check.draw` gave them.
         see: gives what came back for a case, or why nothing did.
+        seed: that they were drawn from.
         hint: how many of the three hints to add to the result.
         printed: what the answer printed.
     """
+    from autograder.result import Result
+
     groups = tuple(
-        _judge_group(check, group, [case for case in cases if case.group == group.id], see)
+        _judge_group(check, group, [one for one in enumerate(cases) if one[1].group == group.id], see)
         for group in check.groups
     )
     return Result(
@@ -431,6 +424,7 @@ def judge(check: Check, cases: list[Case], see: Observer, *, hint: int = 0, prin
         title=check.title,
         points=check.points,
         score=float(sum(group.score for group in groups)),
+        seed=seed,
         groups=groups,
         hints=check.hints[:hint],
         printed=printed,
@@ -451,6 +445,10 @@ def run(check: Check, namespace: Mapping[str, Any], *, seed: int = PUBLIC_SEED, 
     """
     with quiet() as printed:
         result = judge(
-            check, check.draw(seed), lambda group, case: observe(check, group, case, namespace), hint=hint
+            check,
+            check.draw(seed),
+            lambda group, case: observe(check, group, case, namespace),
+            seed=seed,
+            hint=hint,
         )
     return replace(result, printed=printed.getvalue())

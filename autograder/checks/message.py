@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from html import escape
 
-from autograder.checks.core import GroupResult, Result, number
+from autograder.checks.core import number
+from autograder.result import GroupResult, Result
 
 _PRINTED = 400
 
@@ -18,8 +19,9 @@ def _verdict(group: GroupResult) -> list[str]:
     """The sentences under one group."""
     if group.failure is None:
         return []
-    case = f"{group.case}: " if group.case and group.failure.kind not in ("missing", "unanswered") else ""
-    return [f"{case}{group.failure.text}.", *(found.message for found in group.misconceptions)]
+    label = "" if group.failure.kind in ("missing", "unanswered") else group.failure.label
+    slip = [group.slip.sentence] if group.slip is not None else []
+    return [f"{f'{label}: ' if label else ''}{group.failure.sentence}.", *slip]
 
 
 def _shown_once(result: Result) -> list[tuple[GroupResult, list[str]]]:

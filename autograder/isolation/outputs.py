@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograder.checks.core import Result
 from autograder.checks.message import html, plain
+from autograder.result import Result
 
 from .runner import Answer
 from .supervisor import CellResult
@@ -17,8 +17,11 @@ Output = dict[str, Any]
 
 def _of_result(result: Result) -> list[Output]:
     """A question's message and its score, as the notebook's own ``check`` shows them."""
-    failed = [group.id for group in result.groups if group.failure is not None]
-    about = {"question": result.question, "misconceptions": list(result.misconceptions), "failed": failed}
+    about = {
+        "question": result.question,
+        "misconceptions": list(result.slips),
+        "failed": list(result.failed),
+    }
     shown = {"text/plain": plain(result), "text/html": html(result)}
     score = {"text/plain": repr(result.score)}
     return [

@@ -22,9 +22,10 @@ from typing import Any
 
 import snnkit
 from autograder.checks import checks_of
-from autograder.checks.core import Arrays, Check, Failure, Group, Result, judge
+from autograder.checks.core import Arrays, Check, Flaw, Group, judge
 from autograder.checks.core import Case as CheckCase
 from autograder.checks.message import plain
+from autograder.result import Result
 
 from .limits import Limits
 from .redact import student_copy
@@ -101,10 +102,8 @@ class Report:
                 "points": result.points,
                 "message": plain(result),
                 "hint": _by_grade_id(self.problem_set)[answer.cell.grade_id].hints[0] if lost else "",
-                "misconceptions": list(result.misconceptions),
-                "failed": {
-                    group.id: group.failure.kind for group in result.groups if group.failure is not None
-                },
+                "misconceptions": list(result.slips),
+                "failed": {group: failure.kind for group, failure in result.failed.items()},
                 "problem": answer.problem,
                 "seconds": round(answer.seconds, 4),
             }
@@ -252,22 +251,24 @@ def ask(session: Session, check: Check, seed: int) -> tuple[Result, str]:
     )
     replies = {id(case): reply for case, reply in zip(cases, seen.replies, strict=True)}
 
-    def see(group: Group, case: CheckCase) -> Arrays | Failure:
+    def see(group: Group, case: CheckCase) -> Arrays | Flaw:
         reply = replies[id(case)]
-        return Failure(reply.kind, reply.text, reply.wrong) if reply.kind else reply.arrays
+        return Flaw(reply.kind, reply.text, reply.wrong) if reply.kind else reply.arrays
 
-    return _judged(check, cases, see, seen)
+    return _judged(check, cases, see, seen, seed)
 
 
-def _judged(check: Check, cases: list[CheckCase], see: Any, seen: ProbeResult) -> tuple[Result, str]:
+def _judged(
+    check: Check, cases: list[CheckCase], see: Any, seen: ProbeResult, seed: int
+) -> tuple[Result, str]:
     try:
-        return judge(check, cases, see, printed=seen.printed), ""
+        return judge(check, cases, see, seed=seed, printed=seen.printed), ""
     except (
         Exception
     ) as error:  # a comparison that met arrays it was not written for; the other questions go on
         problem = f"the comparison failed: {type(error).__name__}: {error}"
-        failure = Failure("form", "what came back cannot be compared with what was expected")
-        return judge(check, cases, lambda group, case: failure), problem
+        flaw = Flaw("form", "what came back cannot be compared with what was expected")
+        return judge(check, cases, lambda group, case: flaw, seed=seed), problem
 
 
 def grade_cells(cells: list[Cell], problem_set: str, seed: int, session: Session) -> Iterator[Answer]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from autograder.checks import core
 from autograder.checks.core import Case, Check, Group, Misconception, Tolerance, materialise, run
 from autograder.checks.message import html, plain
+from autograder.result import Place, Said, from_json, to_json
 
 
 def probe(answer, data):
@@ -52,7 +53,7 @@ def graded(answer, **changes):
 
 def test_right_answer_gets_all_points():
     result = graded(lambda x: x + x)
-    assert (result.score, result.points, result.misconceptions) == (2.5, 2.5, ())
+    assert (result.score, result.points, result.slips) == (2.5, 2.5, ())
     assert "2.5 of 2.5" in plain(result)
     assert "hint" not in plain(result)
 
@@ -68,7 +69,7 @@ def test_points_are_given_by_group():
 
 def test_misconception_is_named_with_the_first_failing_case():
     result = graded(lambda x: x * x)
-    assert result.misconceptions == ("square",)
+    assert result.slips == ("square",)
     text = plain(result)
     assert text.count("This is the square.") == 1
     x = double_check().draw(core.PUBLIC_SEED)[0].data["x"]
@@ -76,8 +77,25 @@ def test_misconception_is_named_with_the_first_failing_case():
     assert f"expected {core.number(2 * x[0])} (3 of 3 elements differ)" in text
 
 
+def test_a_failure_names_its_case_and_place_in_the_draw():
+    """Label and place of the case, and the first wrong element as numbers; all of it survives JSON."""
+    result = graded(lambda x: x * x if len(x) else x)
+    (cases, first) = double_check().draw(core.PUBLIC_SEED), result.groups[0].failure
+    assert (first.kind, first.label, first.case) == ("value", cases[0].label, 0)
+    assert result.groups[1].failure.case == 2
+    x = cases[0].data["x"][0]
+    assert first.place == Place("double", (0,), x * x, 2 * x, 3, 3)
+    assert result.groups[0].slip == Said("square", "This is the square.")
+    assert result.seed == core.PUBLIC_SEED
+    assert from_json(to_json(result)) == result
+    lost = graded(lambda x: 2 * x + np.inf)
+    assert lost.groups[0].failure.place.got == "inf"
+    assert from_json(to_json(lost)) == lost
+    assert graded(lambda x: x[:1]).groups[0].failure.place is None
+
+
 def test_misconception_needs_every_failing_case_of_the_group():
-    assert graded(lambda x: x * x if len(x) else np.ones(3)).groups[0].misconceptions == ()
+    assert graded(lambda x: x * x if len(x) else np.ones(3)).groups[0].slip is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from autograder import corpus
 from autograder.checks import checks_of
-from autograder.checks.core import PUBLIC_SEED, Failure, judge, same
+from autograder.checks.core import PUBLIC_SEED, Flaw, judge, same
 from autograder.course import checkout, exercise_of
 from autograder.isolation import runner
 from autograder.isolation.limits import Limits
@@ -128,9 +128,13 @@ def test_every_misconception_is_found(problem_set, check):
     for found in check.misconceptions:
         if found.id in by_sample:
             continue
-        if found.arrays is None or found.id not in judge(check, cases, made_by(check, found)).misconceptions:
+        if found.arrays is None or found.id not in judged(check, cases, found).slips:
             never.append(found.id)
     assert never == []
+
+
+def judged(check, cases, mistake):
+    return judge(check, cases, made_by(check, mistake), seed=PUBLIC_SEED)
 
 
 def made_by(check, mistake):
@@ -144,7 +148,7 @@ def made_by(check, mistake):
         except (KeyError, IndexError, ValueError):
             wrong = {}
         if not right and not wrong:
-            return Failure("error", "not reached")
+            return Flaw("error", "not reached")
         return {**right, **wrong}
 
     return see
@@ -160,7 +164,7 @@ def test_no_misconception_calls_a_right_answer_wrong(problem_set, check):
         for case in check.draw(PUBLIC_SEED):
             group = next(group for group in check.groups if group.id == case.group)
             seen = see(group, case)
-            if isinstance(seen, Failure) or group.judge is not None:
+            if isinstance(seen, Flaw) or group.judge is not None:
                 continue
             right = check.expected(case.data)
             differs |= any(key in seen and not same(seen[key], right[key], check.tolerance) for key in right)

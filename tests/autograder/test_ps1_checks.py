@@ -12,7 +12,7 @@ from spikingjelly.activation_based import neuron
 
 from autograder.checks import checks_of, grade
 from autograder.checks import ps1_neurons as ps1
-from autograder.checks.core import Failure, judge
+from autograder.checks.core import Flaw, judge
 from snnkit import dynamics, encoding, events
 
 SEEDS = range(4)
@@ -170,11 +170,11 @@ def test_recordings_hold_no_parameter_and_both_resets_occur(seed):
 
 def seen(arrays):
     """Nothing but these arrays comes back for the chances of the rate code."""
-    return lambda group, case: arrays(case.data) if group.id == "chances" else Failure("error", "not run")
+    return lambda group, case: arrays(case.data) if group.id == "chances" else Flaw("error", "not run")
 
 
 def chances(arrays, seed):
-    result = judge(ps1.RATE_CODE, ps1.RATE_CODE.draw(seed), seen(arrays))
+    result = judge(ps1.RATE_CODE, ps1.RATE_CODE.draw(seed), seen(arrays), seed=seed)
     (group,) = (group for group in result.groups if group.id == "chances")
     return group
 
@@ -227,7 +227,7 @@ def test_what_is_not_chance_is_refused(spikes, said):
     for seed in SEEDS:
         group = chances(lambda data: {"spikes": spikes(data)}, seed)
         assert group.score == 0.0
-        assert said in group.failure.text
+        assert said in group.failure.sentence
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_what_is_not_chance_is_refused(spikes, said):
 )  # fmt: skip
 def test_answers_of_the_wrong_kind_get_a_line_that_says_so(question, name, answer, said):
     result = grade(question, {name: answer})
-    assert any(group.failure is not None and said in group.failure.text for group in result.groups)
+    assert any(group.failure is not None and said in group.failure.sentence for group in result.groups)
 
 
 def test_time_at_the_rheobase_is_infinite():

@@ -142,7 +142,7 @@ def test_rules_of_the_table(results, said):
     (group,) = (group for group in result.groups if group.id == "table")
     assert (group.score == 0.5) == (said is None)
     if said is not None:
-        assert said in group.failure.text
+        assert said in group.failure.sentence
 
 
 def test_row_that_does_not_come_out_again_is_found():
@@ -157,7 +157,7 @@ def test_row_that_does_not_come_out_again_is_found():
     namespace["accuracy_of"] = lambda family, *, seed: 0.75
     group = run(ps2.SWEEP, namespace).groups[2]
     assert group.score == 0
-    assert "says 0.5; running the same setting and seed again gives 0.75" in group.failure.text
+    assert "says 0.5; running the same setting and seed again gives 0.75" in group.failure.sentence
 
 
 def reference_train(network, frames, labels, *, epochs, learning_rate=1e-3, batch=64, seed=0):

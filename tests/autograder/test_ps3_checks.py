@@ -162,9 +162,9 @@ def test_rules_of_sampling(draw, said):
     group = places(draw)
     assert (group.score == 0.5) == (said is None)
     if said == "outside 0 to":
-        assert said in group.failure.text or "same seed differ" in group.failure.text
+        assert said in group.failure.sentence or "same seed differ" in group.failure.sentence
     elif said is not None:
-        assert said in group.failure.text or "different seeds gave the same" in group.failure.text
+        assert said in group.failure.sentence or "different seeds gave the same" in group.failure.sentence
 
 
 def test_a_right_choice_is_right_for_every_seed():

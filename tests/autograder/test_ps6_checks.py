@@ -286,7 +286,7 @@ def test_rules_of_perturbation(word, said):
     group = without(word)
     assert (group.failure is None) == (said is None)
     if said is not None:
-        assert said in group.failure.text
+        assert said in group.failure.sentence
 
 
 @pytest.mark.parametrize("seed", SEEDS)
