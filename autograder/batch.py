@@ -2,7 +2,7 @@
 
 A piece of work is a pure function of plain data: the cells of a submission, the problem set, a seed and the limits go
 in, a JSON text comes out. Its key is a hash of those, so a worker that dies loses nothing: the work goes to another.
-On this machine all workers share one warm parent (see :mod:`autograder.isolation.supervisor`), which gets ready while
+On this machine all workers share one warm parent (see :mod:`autograder.isolation.source`), which gets ready while
 the cluster starts; on a cluster that is already there each worker has its own, started with its first piece.
 """
 
@@ -25,7 +25,7 @@ from autograder.isolation import outputs, runner
 from autograder.isolation.limits import Limits
 from autograder.isolation.runner import Cell
 from autograder.isolation.sandbox import IsolationError
-from autograder.isolation.supervisor import Door, GoneError, WorkerSource, Zygote, shared_zygote, visit
+from autograder.isolation.source import Door, GoneError, WarmParent, WorkerSource, shared_warm_parent, visit
 
 #: How many workers may die on the same piece of work before it is given up.
 ALLOWED_FAILURES = 10
@@ -118,7 +118,7 @@ def work(cells: str, seed: int, settings: str) -> str:
         parent = _warm_parent(common)
         listed = [Cell(**cell) for cell in json.loads(cells)]
         limits = Limits(**common["limits"])
-        report = runner.report_on(listed, common["problem_set"], seed, limits, zygote=parent)
+        report = runner.report_on(listed, common["problem_set"], seed, limits, workers=parent)
     except GoneError as error:
         return json.dumps({"gone": str(error)})
     except IsolationError as error:
@@ -133,7 +133,7 @@ def _warm_parent(common: dict[str, Any]) -> WorkerSource:
         return visit(Door(**common["door"]))
     from distributed import get_worker
 
-    return shared_zygote(Path(get_worker().local_directory) / "snngrade", unsafe=common["unsafe"])
+    return shared_warm_parent(Path(get_worker().local_directory) / "snngrade", unsafe=common["unsafe"])
 
 
 @contextlib.contextmanager
@@ -236,17 +236,17 @@ def run(
 
 
 @contextlib.contextmanager
-def _parent_of_this_machine(private: Path, unsafe: bool, cluster: Cluster) -> Iterator[Zygote | None]:
+def _parent_of_this_machine(private: Path, unsafe: bool, cluster: Cluster) -> Iterator[WarmParent | None]:
     """The warm parent that the workers of this machine share, not yet started; None for a cluster elsewhere."""
     if cluster.scheduler:
         yield None
     else:
-        with Zygote(private / "copies", cache=private / "warm", unsafe=unsafe) as parent:
+        with WarmParent(private / "copies", cache=private / "warm", unsafe=unsafe) as parent:
             yield parent
 
 
 def _run_once(
-    jobs: list[Job], settings: str, private: Path, cluster: Cluster, parent: Zygote | None
+    jobs: list[Job], settings: str, private: Path, cluster: Cluster, parent: WarmParent | None
 ) -> Iterator[Done]:
     """Do jobs on one cluster, a few ahead of its workers; the warm parent starts while the cluster does.
 

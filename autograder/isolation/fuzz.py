@@ -1,6 +1,6 @@
 """Throw random and mutated frames at the decoder: ``python -m autograder.isolation.fuzz --frames 200000``.
 
-Each frame must either decode or raise :class:`~autograder.isolation.frames.FrameError`; anything else is a
+Each frame must either decode or raise :class:`~autograder.isolation.wire.FrameError`; anything else is a
 finding. The whole run happens in a child process whose address space is limited, so that a decoder that believes
 an announced length fails here. Prints what the frames led to.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .frames import FrameError, FrameLimits, decode, encode
+from .wire import FrameError, FrameLimits, decode, encode
 
 __all__ = ["fuzz"]
 

@@ -8,7 +8,7 @@ from autograder.checks.message import html, plain
 from autograder.result import Result
 
 from .runner import Answer
-from .supervisor import CellResult
+from .session import CellResult
 
 __all__ = ["of_answer"]
 

@@ -24,7 +24,8 @@ from autograder.checks import problem_sets
 from . import outputs, runner
 from .limits import Limits
 from .runner import course_secret
-from .supervisor import Session, shared_zygote
+from .session import Session
+from .source import shared_warm_parent
 
 __all__ = ["IsolatedExecute", "use_isolation"]
 
@@ -56,10 +57,10 @@ class IsolatedExecute(NbGraderPreprocessor):  # type: ignore[misc]
             raise ValueError(f"{problem_set!r} has no checks; there are: {', '.join(problem_sets())}")
         folder = Path(self.folder)
         seed = runner.student_seed(course_secret(Path(self.secret_file)), student)
-        zygote = shared_zygote(folder, unsafe=self.unsafe)
+        workers = shared_warm_parent(folder, unsafe=self.unsafe)
         cells = [runner._cell(cell) for cell in nb.cells]
-        copy = runner.library_copy(problem_set, zygote.copies)
-        with Session(zygote, copy, Limits(**self.limits)) as session:
+        copy = runner.library_copy(problem_set, workers.copies)
+        with Session(workers, copy, Limits(**self.limits)) as session:
             answers = runner.grade_cells(cells, problem_set, seed, session)
             for cell, answer in zip(nb.cells, answers, strict=True):
                 if cell.cell_type != "code":

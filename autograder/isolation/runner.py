@@ -22,14 +22,14 @@ from typing import Any
 
 import snnkit
 from autograder.checks import checks_of
-from autograder.checks.core import Arrays, Check, Flaw, Group, judge
-from autograder.checks.core import Case as CheckCase
+from autograder.checks.core import Arrays, Case, Check, Flaw, Group, judge
 from autograder.checks.message import plain
 from autograder.result import Result
 
 from .limits import Limits
-from .redact import student_copy
-from .supervisor import Case, CellResult, ProbeResult, Session, WorkerSource
+from .session import CellResult, ProbeCase, ProbeResult, Session
+from .source import WorkerSource
+from .withhold import student_copy
 
 __all__ = [
     "Answer",
@@ -247,20 +247,18 @@ def ask(session: Session, check: Check, seed: int) -> tuple[Result, str]:
     groups = {group.id: group for group in check.groups}
     source, name = _probe_source(check)
     seen = session.probe(
-        source, name, check.names, [Case(case.data, groups[case.group].names) for case in cases]
+        source, name, check.names, [ProbeCase(case.data, groups[case.group].names) for case in cases]
     )
     replies = {id(case): reply for case, reply in zip(cases, seen.replies, strict=True)}
 
-    def see(group: Group, case: CheckCase) -> Arrays | Flaw:
+    def see(group: Group, case: Case) -> Arrays | Flaw:
         reply = replies[id(case)]
         return Flaw(reply.kind, reply.text, reply.wrong) if reply.kind else reply.arrays
 
     return _judged(check, cases, see, seen, seed)
 
 
-def _judged(
-    check: Check, cases: list[CheckCase], see: Any, seen: ProbeResult, seed: int
-) -> tuple[Result, str]:
+def _judged(check: Check, cases: list[Case], see: Any, seen: ProbeResult, seed: int) -> tuple[Result, str]:
     try:
         return judge(check, cases, see, seed=seed, printed=seen.printed), ""
     except (
@@ -293,7 +291,7 @@ def grade_notebook(
     seed: int,
     limits: Limits | None = None,
     *,
-    zygote: WorkerSource,
+    workers: WorkerSource,
     released: bytes | None = None,
 ) -> dict[str, Any]:
     """Grade one submission in isolation.
@@ -303,7 +301,7 @@ def grade_notebook(
         problem_set: its name.
         seed: see :func:`student_seed`; the same seed gives the same inputs, and so the same score.
         limits: what the submission may use.
-        zygote: the warm parent.
+        workers: where its workers come from.
         released: the notebook that was handed out; what it locks is put back before grading.
 
     Returns:
@@ -317,16 +315,16 @@ def grade_notebook(
     cells = read_cells(notebook)
     if released is not None:
         cells = restore(cells, read_cells(released))
-    return report_on(cells, problem_set, seed, limits, zygote=zygote).as_data()
+    return report_on(cells, problem_set, seed, limits, workers=workers).as_data()
 
 
 def report_on(
-    cells: list[Cell], problem_set: str, seed: int, limits: Limits | None = None, *, zygote: WorkerSource
+    cells: list[Cell], problem_set: str, seed: int, limits: Limits | None = None, *, workers: WorkerSource
 ) -> Report:
     """Run cells and questions of one submission; see :func:`grade_notebook`."""
     report = Report(problem_set, seed)
     begun = time.perf_counter()
-    with Session(zygote, library_copy(problem_set, zygote.copies), limits) as session:
+    with Session(workers, library_copy(problem_set, workers.copies), limits) as session:
         report.answers = list(grade_cells(cells, problem_set, seed, session))
     report.restarts, report.peak_mb = session.restarts, session.peak_kb / 1024
     report.seconds = time.perf_counter() - begun

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from . import landlock, linux, seccomp, view
+from . import landlock, linux, mounts, seccomp
 from .limits import Limits
 
 __all__ = [
@@ -118,7 +118,7 @@ class Plan:
     """
 
     layers: tuple[str, ...]
-    view: view.View
+    view: mounts.View
     root: bool
 
     def as_data(self) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class Plan:
         seen: dict[str, Any] = {
             name: tuple(item) if isinstance(item, list) else item for name, item in data["view"].items()
         }
-        return cls(tuple(data["layers"]), view.View(**seen), bool(data["root"]))
+        return cls(tuple(data["layers"]), mounts.View(**seen), bool(data["root"]))
 
     def has(self, name: str) -> bool:
         """Whether a layer is to be used."""
@@ -139,7 +139,7 @@ class Plan:
 
     def folders(self, copy: str, scratch: str) -> tuple[str, str]:
         """Where a worker finds its scratch folder and its copy of the library."""
-        return (view.SCRATCH, view.STUDENT) if self.has("view") else (scratch, copy)
+        return (mounts.SCRATCH, mounts.STUDENT) if self.has("view") else (scratch, copy)
 
 
 def unprivileged_uid(root: bool, number: int) -> int:
@@ -178,7 +178,7 @@ def enter_view(plan: Plan) -> None:
     """Then, in the warm parent: the view."""
     if plan.has("view"):
         linux.unshare(linux.CLONE_NEWNS)
-        view.build(plan.view)
+        mounts.build(plan.view)
 
 
 def enter_namespaces(plan: Plan) -> None:
@@ -243,7 +243,7 @@ def enter_cage(plan: Plan, limits: Limits, *, copy: str, scratch: str, mapped: i
         OSError: a layer of the plan cannot be entered.
     """
     if plan.has("view"):
-        view.own_folders(plan.view, copy, limits.file_mb, uid)
+        mounts.own_folders(plan.view, copy, limits.file_mb, uid)
     elif plan.root and plan.has("uid"):
         os.chown(scratch, uid, uid)
     work, library = plan.folders(copy, scratch)
@@ -256,7 +256,7 @@ def enter_cage(plan: Plan, limits: Limits, *, copy: str, scratch: str, mapped: i
         shared = ["/dev/shm"] if plan.has("view") else []
         masked = plan.has("view")  # hidden folders are empty already
         read = plan.view.read if masked else landlock.grants(plan.view.read, plan.view.hidden)
-        landlock.restrict([*read, library, plan.view.warm], [work, *shared, *view.DEVICES])
+        landlock.restrict([*read, library, plan.view.warm], [work, *shared, *mounts.DEVICES])
     if plan.has("uid"):
         become_unprivileged(uid, plan.root)
     if plan.has("caps"):
@@ -281,8 +281,8 @@ def plan_for(
     hidden: tuple[str, ...] = (),
 ) -> Plan:
     """The plan for this machine: the interpreter, the system's libraries and ``read`` are visible, nothing else."""
-    visible = tuple(dict.fromkeys([*view.interpreter(), *view.SYSTEM, *read]))
-    return Plan(layers.active, view.View(visible, hidden, warm, copies, base), os.geteuid() == 0)
+    visible = tuple(dict.fromkeys([*mounts.interpreter(), *mounts.SYSTEM, *read]))
+    return Plan(layers.active, mounts.View(visible, hidden, warm, copies, base), os.geteuid() == 0)
 
 
 def probe(without: tuple[str, ...] = ()) -> Layers:
@@ -298,7 +298,7 @@ def probe(without: tuple[str, ...] = ()) -> Layers:
         return Layers({name: f"{sys.platform} has no such layer" for name in LAYERS})
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            [sys.executable, "-I", "-c", BOOT, str(Path(__file__).parent), "probes", folder, *without],
+            [sys.executable, "-I", "-c", BOOT, str(Path(__file__).parent), "layer_tests", folder, *without],
             capture_output=True, text=True, timeout=60, check=False, cwd="/", env=clean_environment(),
         )  # fmt: skip
     try:

@@ -15,7 +15,7 @@ import time
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from . import frames
+from . import wire
 from .shell import Shell, Timer, alarm, plain_text
 
 __all__ = ["serve"]
@@ -23,7 +23,7 @@ __all__ = ["serve"]
 _PRINTED = 4000
 
 
-class _Link:
+class _Channel:
     """Frames over a socket."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -40,11 +40,11 @@ class _Link:
         return b"".join(parts)
 
     def receive(self) -> dict[str, Any]:
-        request: dict[str, Any] = frames.read_frame(self._read, frames.TRUSTED)
+        request: dict[str, Any] = wire.read_frame(self._read, wire.TRUSTED)
         return request
 
     def send(self, value: dict[str, Any]) -> None:
-        self.connection.sendall(frames.encode(value))
+        self.connection.sendall(wire.encode(value))
 
 
 def _seed() -> None:
@@ -67,7 +67,7 @@ def _function(source: str, name: str) -> Any:
 
 
 def _fits(value: dict[str, Any]) -> bool:
-    limits = frames.DEFAULT
+    limits = wire.DEFAULT
     arrays = list(value["arrays"].values())
     return (
         sum(array.size for array in arrays) <= limits.elements
@@ -91,17 +91,17 @@ def _outcome(seen: Any) -> dict[str, Any]:
 class Worker:
     """Answers requests about one submission."""
 
-    def __init__(self, link: _Link, shell: Shell, observer: ModuleType) -> None:
-        self.link, self.shell, self.observer = link, shell, observer
+    def __init__(self, channel: _Channel, shell: Shell, observer: ModuleType) -> None:
+        self.channel, self.shell, self.observer = channel, shell, observer
 
     def cell(self, request: dict[str, Any]) -> None:
         """Run a cell."""
         done = self.shell.run(request["source"], request["seconds"], request["limit"])
         reply = {"id": request["id"], "op": "cell", **done}
         try:
-            self.link.send(reply)
+            self.channel.send(reply)
         except UnicodeError:
-            self.link.send({**reply, "outputs": []})
+            self.channel.send({**reply, "outputs": []})
 
     def probe(self, request: dict[str, Any]) -> None:
         """Run a probe on each case; one reply per case, and one at the end."""
@@ -118,7 +118,7 @@ class Worker:
                     timer.armed = False  # a reply is sent as a whole
                     if timer.fired:
                         break
-                    self.link.send({"id": request["id"], "op": "case", "index": index, **_outcome(seen)})
+                    self.channel.send({"id": request["id"], "op": "case", "index": index, **_outcome(seen)})
                     timer.armed = True
                     if timer.fired:
                         break
@@ -126,7 +126,7 @@ class Worker:
             printed = f"{type(error).__name__}: {plain_text(error)}\n"
         text.seek(0)
         printed += plain_text(text.read(_PRINTED))
-        self.link.send(
+        self.channel.send(
             {
                 "id": request["id"],
                 "op": "done",
@@ -138,9 +138,9 @@ class Worker:
 
     def run(self) -> None:
         """Answer until the supervisor hangs up."""
-        self.link.send({"op": "ready"})
+        self.channel.send({"op": "ready"})
         while True:
-            request = self.link.receive()
+            request = self.channel.receive()
             (self.cell if request["op"] == "cell" else self.probe)(request)
 
 
@@ -156,4 +156,4 @@ def serve(connection: socket.socket, shell: Shell, observer: ModuleType, library
     sys.path.insert(0, library)
     _seed()
     shell.capture()
-    Worker(_Link(connection), shell, observer).run()
+    Worker(_Channel(connection), shell, observer).run()

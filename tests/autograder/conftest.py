@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from autograder.isolation import sandbox
-from autograder.isolation.supervisor import Zygote
+from autograder.isolation.source import WarmParent
 
 
 @pytest.fixture(scope="session")
-def warm_parent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+def warm_parent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmParent]:
     try:
-        found = Zygote(tmp_path_factory.mktemp("copies"), cache=tmp_path_factory.mktemp("warm"))
+        found = WarmParent(tmp_path_factory.mktemp("copies"), cache=tmp_path_factory.mktemp("warm"))
     except sandbox.IsolationError as error:
         pytest.skip(str(error).splitlines()[0])
     with found:

@@ -73,7 +73,7 @@ def test_sample_gets_exactly_what_it_must(problem_set, name, warm_parent):
         problem_set,
         PUBLIC_SEED,
         LIMITS,
-        zygote=warm_parent,
+        workers=warm_parent,
         released=corpus.shorten(released(problem_set), problem_set),
     )
     questions = report["questions"]

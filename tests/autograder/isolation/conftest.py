@@ -12,7 +12,8 @@ import pytest
 
 from autograder.isolation import sandbox
 from autograder.isolation.limits import Limits
-from autograder.isolation.supervisor import Session, Zygote
+from autograder.isolation.session import Session
+from autograder.isolation.source import WarmParent
 
 # NORMAL is never reached by what is meant to end; SHORT is for what does not end.
 NORMAL = Limits(cell_seconds=20, notebook_seconds=60, memory_mb=400, file_mb=8, output_kb=64)
@@ -68,26 +69,26 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def zygote(
+def warm_parent(
     layers: sandbox.Layers, library: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Zygote]:
+) -> Iterator[WarmParent]:
     try:
         sandbox.require(layers)
     except sandbox.IsolationError as error:
         pytest.skip(str(error).splitlines()[0])
-    with Zygote(library, layers=layers, cache=tmp_path_factory.mktemp("warm")) as warm:
+    with WarmParent(library, layers=layers, cache=tmp_path_factory.mktemp("warm")) as warm:
         yield warm
 
 
 @pytest.fixture
-def session(zygote: Zygote, library: Path) -> Iterator[Session]:
-    with Session(zygote, library / "one", NORMAL) as open_session:
+def session(warm_parent: WarmParent, library: Path) -> Iterator[Session]:
+    with Session(warm_parent, library / "one", NORMAL) as open_session:
         yield open_session
 
 
 @pytest.fixture
-def short_session(zygote: Zygote, library: Path) -> Iterator[Session]:
-    with Session(zygote, library / "one", SHORT) as open_session:
+def short_session(warm_parent: WarmParent, library: Path) -> Iterator[Session]:
+    with Session(warm_parent, library / "one", SHORT) as open_session:
         yield open_session
 
 

@@ -12,17 +12,10 @@ import numpy as np
 import psutil
 import pytest
 
-from autograder.isolation.frames import FrameLimits
 from autograder.isolation.limits import Limits
-from autograder.isolation.supervisor import (
-    Case,
-    CellResult,
-    GoneError,
-    ProbeResult,
-    Session,
-    Visitor,
-    Zygote,
-)
+from autograder.isolation.session import CellResult, ProbeCase, ProbeResult, Session
+from autograder.isolation.source import GoneError, Visitor, WarmParent
+from autograder.isolation.wire import FrameLimits
 
 from .conftest import NORMAL
 
@@ -42,7 +35,7 @@ def alive(process: psutil.Process) -> bool:
 
 
 def call(session: Session, *data: Any) -> ProbeResult:
-    return session.probe(CALL, "call", ["f"], [Case(item) for item in data])
+    return session.probe(CALL, "call", ["f"], [ProbeCase(item) for item in data])
 
 
 def test_outputs_are_those_of_a_notebook(session: Session) -> None:
@@ -93,7 +86,7 @@ def test_arrays_come_back_as_they_are(session: Session) -> None:
     session.run_cell("import torch\ndef f(x):\n    return {'t': torch.tensor(x), 'n': x[0], 'b': x > 0}")
     source = "def p(answer, data):\n    return answer['f'](data)\n"
     data = np.array([math.nan, -math.inf, 1e-310, 2.5])
-    (reply,) = session.probe(source, "p", ["f"], [Case(data)]).replies
+    (reply,) = session.probe(source, "p", ["f"], [ProbeCase(data)]).replies
     assert reply.kind == ""
     np.testing.assert_array_equal(reply.arrays["t"], data)
     assert reply.arrays["n"].shape == ()
@@ -106,7 +99,7 @@ def test_gradients_are_taken_inside(session: Session) -> None:
         "def slope(answer, data):\n    import torch\n    x = torch.tensor(data, requires_grad=True)\n"
         "    (g,) = torch.autograd.grad(answer['f'](x).sum(), x)\n    return {'g': g}\n"
     )
-    (reply,) = session.probe(source, "slope", ["f"], [Case(np.array([1.0, -2.0]))]).replies
+    (reply,) = session.probe(source, "slope", ["f"], [ProbeCase(np.array([1.0, -2.0]))]).replies
     np.testing.assert_allclose(reply.arrays["g"], [3.0, 12.0])
 
 
@@ -125,7 +118,7 @@ def test_what_goes_wrong_in_an_answer_is_told_per_case(session: Session) -> None
     assert "ValueError: one" in result.replies[1].text
     assert "`if x == 1: raise ValueError('one')`" in result.replies[1].text
     assert result.printed == "called\ncalled\n"
-    (missing,) = session.probe(CALL, "call", ["g"], [Case(1)]).replies
+    (missing,) = session.probe(CALL, "call", ["g"], [ProbeCase(1)]).replies
     assert (missing.kind, missing.wrong) == ("missing", ("g",))
 
 
@@ -155,9 +148,9 @@ def test_time_is_limited_per_question(short_session: Session) -> None:
     assert [reply.kind for reply in call(short_session, 0).replies] == [""]
 
 
-def test_time_is_limited_per_notebook(zygote: Zygote, library: Path) -> None:
+def test_time_is_limited_per_notebook(warm_parent: WarmParent, library: Path) -> None:
     with Session(
-        zygote, library / "one", Limits(cell_seconds=2, notebook_seconds=1.5, memory_mb=300)
+        warm_parent, library / "one", Limits(cell_seconds=2, notebook_seconds=1.5, memory_mb=300)
     ) as session:
         found = [session.run_cell("import time; time.sleep(0.6)").status for _ in range(5)]
         assert found[0] == "ok"
@@ -186,9 +179,9 @@ def test_a_question_that_kills_keeps_what_was_answered_before(session: Session) 
     assert call(session, 5).replies[0].arrays["y"] == 5
 
 
-def test_restarts_are_bounded(zygote: Zygote, library: Path) -> None:
+def test_restarts_are_bounded(warm_parent: WarmParent, library: Path) -> None:
     limits = Limits(cell_seconds=2, memory_mb=300, restarts=2)
-    with Session(zygote, library / "one", limits) as session:
+    with Session(warm_parent, library / "one", limits) as session:
         results = [session.run_cell("import os; os._exit(0)") for _ in range(5)]
     assert [result.status for result in results] == ["died"] * 3 + ["not run"] * 2
     assert "replaced 2 times" in results[-1].reason
@@ -206,8 +199,11 @@ def test_a_cell_that_only_fails_when_run_again_is_left_out(session: Session) -> 
     assert session.restarts == 2
 
 
-def test_submissions_do_not_see_each_other(zygote: Zygote, library: Path) -> None:
-    with Session(zygote, library / "one", NORMAL) as one, Session(zygote, library / "one", NORMAL) as two:
+def test_submissions_do_not_see_each_other(warm_parent: WarmParent, library: Path) -> None:
+    with (
+        Session(warm_parent, library / "one", NORMAL) as one,
+        Session(warm_parent, library / "one", NORMAL) as two,
+    ):
         one.run_cell("x = 1\nopen('note.txt', 'w').write('from one')\nimport torch; torch.allclose = None")
         seen = two.run_cell(
             "import os, torch\nprint('x' in globals(), os.listdir('.'), torch.allclose is None)"
@@ -215,11 +211,11 @@ def test_submissions_do_not_see_each_other(zygote: Zygote, library: Path) -> Non
     assert text_of(seen) == "False [] False\n"
 
 
-def test_random_numbers_are_the_same_in_every_run(zygote: Zygote, library: Path) -> None:
+def test_random_numbers_are_the_same_in_every_run(warm_parent: WarmParent, library: Path) -> None:
     code = "import random, numpy, torch\nprint(random.random(), numpy.random.rand(), torch.rand(1).item(), hash('a'))"
     seen = []
     for _ in range(2):
-        with Session(zygote, library / "one", NORMAL) as session:
+        with Session(warm_parent, library / "one", NORMAL) as session:
             seen.append(text_of(session.run_cell(code)))
     assert seen[0] == seen[1]
 
@@ -232,9 +228,9 @@ def test_output_is_kept_up_to_its_limit(session: Session) -> None:
     assert "dropped" in text_of(session.run_cell("print('\\x00' * 9_000_000)"))
 
 
-def test_an_answer_beyond_the_frame_is_refused(zygote: Zygote, library: Path) -> None:
+def test_an_answer_beyond_the_frame_is_refused(warm_parent: WarmParent, library: Path) -> None:
     small = FrameLimits(elements=1000)
-    with Session(zygote, library / "one", NORMAL, frame_limits=small) as session:
+    with Session(warm_parent, library / "one", NORMAL, frame_limits=small) as session:
         session.run_cell("import numpy as np\nf = lambda n: np.zeros(int(n))")
         result = call(session, 10, 2000, 10)
         assert [reply.kind for reply in result.replies] == ["", "died", "died"]
@@ -242,8 +238,8 @@ def test_an_answer_beyond_the_frame_is_refused(zygote: Zygote, library: Path) ->
         assert call(session, 10).replies[0].kind == ""
 
 
-def test_the_warm_parent_is_started_again(library: Path, layers: Any, zygote: Zygote) -> None:
-    with Zygote(library, layers=layers, preload=("numpy",)) as own:
+def test_the_warm_parent_is_started_again(library: Path, layers: Any, warm_parent: WarmParent) -> None:
+    with WarmParent(library, layers=layers, preload=("numpy",)) as own:
         with Session(own, library / "one", NORMAL) as session:
             assert session.run_cell("1").status == "ok"
             first = own.pid
@@ -268,12 +264,13 @@ def test_nothing_is_left_when_the_grader_is_killed(library: Path, tmp_path: Path
 
     code = f"""
 from pathlib import Path
-from autograder.isolation.supervisor import Session, Zygote
+from autograder.isolation.session import Session
+from autograder.isolation.source import WarmParent
 from autograder.isolation.limits import Limits
-zygote = Zygote(Path({str(library)!r}), preload=("numpy",), cache=Path({str(tmp_path)!r}))
-session = Session(zygote, Path({str(library / "one")!r}), Limits())
+warm_parent = WarmParent(Path({str(library)!r}), preload=("numpy",), cache=Path({str(tmp_path)!r}))
+session = Session(warm_parent, Path({str(library / "one")!r}), Limits())
 session.run_cell("x = 1")
-print(zygote.pid, flush=True)
+print(warm_parent.pid, flush=True)
 session.run_cell("while True:\\n    try:\\n        while True: pass\\n    except BaseException: pass")
 """
     grader = subprocess.Popen(
@@ -304,13 +301,14 @@ def test_processes_share_a_warm_parent_through_its_door(library: Path, tmp_path:
     code = """
 import json, sys
 from pathlib import Path
-from autograder.isolation.supervisor import Door, Session, visit
+from autograder.isolation.session import Session
+from autograder.isolation.source import Door, visit
 from autograder.isolation.limits import Limits
 door = Door(**json.loads(sys.argv[1]))
 with Session(visit(door), Path(sys.argv[2]), Limits()) as session:
     print(session.run_cell("import os; print(6 * 7)").outputs[0]["text"].strip())
 """
-    with Zygote(library, preload=("numpy",), cache=tmp_path) as own:
+    with WarmParent(library, preload=("numpy",), cache=tmp_path) as own:
         own.start()
         first = own.pid
         assert stat.S_IMODE(Path(own.door.socket).stat().st_mode) == 0o600
@@ -333,18 +331,20 @@ with Session(visit(door), Path(sys.argv[2]), Limits()) as session:
         session.run_cell("1")
 
 
-def test_a_warm_parent_keeps_no_file_open_for_a_worker_that_has_ended(zygote: Zygote, library: Path) -> None:
+def test_a_warm_parent_keeps_no_file_open_for_a_worker_that_has_ended(
+    warm_parent: WarmParent, library: Path
+) -> None:
     """Hundreds of submissions later it has as many open files as before."""
 
     def opened() -> int:
-        assert zygote.pid is not None
-        warm = psutil.Process(zygote.pid)
-        inner = next(iter(warm.children()), warm) if zygote.layers.has("pid") else warm
+        assert warm_parent.pid is not None
+        warm = psutil.Process(warm_parent.pid)
+        inner = next(iter(warm.children()), warm) if warm_parent.layers.has("pid") else warm
         return max(warm.num_fds(), inner.num_fds())
 
     for count in (3, 20):
         for _ in range(count):
-            with Session(zygote, library / "one", NORMAL) as session:
+            with Session(warm_parent, library / "one", NORMAL) as session:
                 session.run_cell("1")
         time.sleep(0.2)
         if count == 3:

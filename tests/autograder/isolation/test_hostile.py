@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from autograder.isolation.limits import Limits
-from autograder.isolation.supervisor import Case, Session, Zygote
+from autograder.isolation.session import ProbeCase, Session
+from autograder.isolation.source import WarmParent
 from tests.support import ROOT
 
 from .conftest import NORMAL, SHORT, Canaries
@@ -213,20 +214,20 @@ def fill(code: str, canaries: Canaries, library: Path) -> str:
     )  # fmt: skip
 
 
-def workers(zygote: Zygote) -> list[psutil.Process]:
+def workers(warm_parent: WarmParent) -> list[psutil.Process]:
     """Processes below the warm parent (whose own first process, in its namespace, is not counted)."""
-    assert zygote.pid is not None
-    warm = psutil.Process(zygote.pid)
+    assert warm_parent.pid is not None
+    warm = psutil.Process(warm_parent.pid)
     children = warm.children()
-    inner = children[0] if zygote.layers.has("pid") and children else warm
+    inner = children[0] if warm_parent.layers.has("pid") and children else warm
     return [child for child in inner.children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
 
 
-def all_gone(zygote: Zygote) -> bool:
+def all_gone(warm_parent: WarmParent) -> bool:
     end = time.monotonic() + 3
-    while workers(zygote) and time.monotonic() < end:
+    while workers(warm_parent) and time.monotonic() < end:
         time.sleep(0.02)
-    return not workers(zygote)
+    return not workers(warm_parent)
 
 
 INTERRUPTED = (
@@ -252,7 +253,7 @@ def strike(session: Session, draw: random.Random, count: int) -> dict[str, int]:
         if draw.random() < 0.7:
             end = session.run_cell(draw.choice(INTERRUPTED)).status
         else:
-            replies = session.probe(CALL, "call", ["good"], [Case(1.5)] * 40).replies
+            replies = session.probe(CALL, "call", ["good"], [ProbeCase(1.5)] * 40).replies
             end = "+".join(sorted({reply.kind or "answered" for reply in replies}))
             assert all(reply.arrays["y"] == 2.5 for reply in replies if not reply.kind)
         ends[end] = ends.get(end, 0) + 1
@@ -260,10 +261,10 @@ def strike(session: Session, draw: random.Random, count: int) -> dict[str, int]:
 
 
 @pytest.mark.slow
-def test_time_may_end_at_any_instant(zygote: Zygote, library: Path) -> None:
+def test_time_may_end_at_any_instant(warm_parent: WarmParent, library: Path) -> None:
     """Hundreds of alarms at random instants: none ends the worker, breaks an answer or reaches another request."""
     patient = Limits(cell_seconds=5, notebook_seconds=500, grace_seconds=60, memory_mb=400, output_kb=64)
-    with Session(zygote, library / "one", patient) as session:
+    with Session(warm_parent, library / "one", patient) as session:
         ends = strike(session, random.Random(11), 500)
         assert session.restarts == 0
         assert set(ends) <= {
@@ -277,27 +278,31 @@ def test_time_may_end_at_any_instant(zygote: Zygote, library: Path) -> None:
         }
         assert ends["time"] > 50
         session.limits = patient
-        (reply,) = session.probe(CALL, "call", ["good"], [Case(1.5)]).replies
+        (reply,) = session.probe(CALL, "call", ["good"], [ProbeCase(1.5)]).replies
         assert reply.arrays["y"] == 2.5
 
 
 @pytest.mark.parametrize("body", ["print('x' * 10000)", "print('x' * 10000, file=sys.stderr)"])
-def test_what_is_printed_without_end_takes_no_memory(zygote: Zygote, library: Path, body: str) -> None:
+def test_what_is_printed_without_end_takes_no_memory(
+    warm_parent: WarmParent, library: Path, body: str
+) -> None:
     """Only a bounded part of it is kept, by whoever it passes through."""
     few = Limits(cell_seconds=2, memory_mb=64, output_kb=64, grace_seconds=20)
-    with Session(zygote, library / "one", few) as session:
+    with Session(warm_parent, library / "one", few) as session:
         result = session.run_cell(f"import sys\nwhile True: {body}")
         assert result.status == "time", result
         session.run_cell(f"import sys\ndef attack(x):\n    while True: {body}")
-        result = session.probe(ATTACK, "call", ["attack"], [Case(1.5)])
+        result = session.probe(ATTACK, "call", ["attack"], [ProbeCase(1.5)])
         assert result.replies[0].kind in ("time", "error"), result
         assert session.restarts == 0
 
 
 @pytest.mark.parametrize("size", [1, 10, 50])
-def test_used_up_memory_is_an_error_that_can_still_be_told(size: int, zygote: Zygote, library: Path) -> None:
+def test_used_up_memory_is_an_error_that_can_still_be_told(
+    size: int, warm_parent: WarmParent, library: Path
+) -> None:
     few = Limits(cell_seconds=60, memory_mb=64, output_kb=64)
-    with Session(zygote, library / "one", few) as session:
+    with Session(warm_parent, library / "one", few) as session:
         result = session.run_cell(f"kept = []\nwhile True: kept.append([0] * {size})")
         assert result.status == "error", result
         assert result.outputs[-1]["ename"] == "MemoryError"
@@ -307,26 +312,26 @@ def test_used_up_memory_is_an_error_that_can_still_be_told(size: int, zygote: Zy
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_cell(
-    name: str, zygote: Zygote, library: Path, canaries: Canaries, need: Callable[..., None]
+    name: str, warm_parent: WarmParent, library: Path, canaries: Canaries, need: Callable[..., None]
 ) -> None:
     case = HOSTILE[name]
     need(*case.layers)
     limits = case.limits or (SHORT if "time" in case.status else NORMAL)
-    with Session(zygote, library / "one", limits) as session:
+    with Session(warm_parent, library / "one", limits) as session:
         session.run_cell(GOOD)
         result = session.run_cell(fill(case.code, canaries, library) if "{" in case.code else case.code)
         assert result.status in case.status, result
         if case.error:
             assert result.outputs[-1]["ename"] in case.error, result.outputs
         assert "canary" not in str(result.outputs)
-        (reply,) = session.probe(CALL, "call", ["good"], [Case(1.5)]).replies
+        (reply,) = session.probe(CALL, "call", ["good"], [ProbeCase(1.5)]).replies
         if case.good:
             assert reply.arrays.get("y") == 2.5, (result, reply)
     assert canaries.untouched()
-    assert all_gone(zygote)
-    with Session(zygote, library / "one", NORMAL) as following:
+    assert all_gone(warm_parent)
+    with Session(warm_parent, library / "one", NORMAL) as following:
         following.run_cell(GOOD)
-        (reply,) = following.probe(CALL, "call", ["good"], [Case(1.5)]).replies
+        (reply,) = following.probe(CALL, "call", ["good"], [ProbeCase(1.5)]).replies
         assert reply.arrays["y"] == 2.5
 
 
@@ -374,23 +379,23 @@ ANSWERS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ANSWERS)
-def test_hostile_answer(name: str, zygote: Zygote, library: Path, canaries: Canaries) -> None:
+def test_hostile_answer(name: str, warm_parent: WarmParent, library: Path, canaries: Canaries) -> None:
     code, kinds = ANSWERS[name]
-    with Session(zygote, library / "one", SHORT if "time" in kinds else NORMAL) as session:
+    with Session(warm_parent, library / "one", SHORT if "time" in kinds else NORMAL) as session:
         session.run_cell(GOOD)
         session.run_cell(code)
-        (reply,) = session.probe(ATTACK, "call", ["attack"], [Case(1.5)]).replies
+        (reply,) = session.probe(ATTACK, "call", ["attack"], [ProbeCase(1.5)]).replies
         assert reply.kind in kinds.split(), reply
         assert reply.arrays == {}
         assert 0 < len(reply.text) < 5000
-        (reply,) = session.probe(CALL, "call", ["good"], [Case(1.5)]).replies
+        (reply,) = session.probe(CALL, "call", ["good"], [ProbeCase(1.5)]).replies
         assert reply.arrays["y"] == 2.5
     assert canaries.untouched()
-    assert all_gone(zygote)
+    assert all_gone(warm_parent)
 
 
 def test_nan_comes_back_as_nan(session: Session) -> None:
     """NaN and infinity are numbers to the protocol; whoever compares must look for them."""
     session.run_cell("import numpy as np\nattack = lambda x: np.array([np.nan, np.inf, x])")
-    (reply,) = session.probe(ATTACK, "call", ["attack"], [Case(1.5)]).replies
+    (reply,) = session.probe(ATTACK, "call", ["attack"], [ProbeCase(1.5)]).replies
     assert str(reply.arrays["y"]) == "[nan inf 1.5]"

@@ -22,7 +22,7 @@ from autograder.course import configure
 from autograder.isolation import preprocessor, runner
 from autograder.isolation.preprocessor import IsolatedExecute, use_isolation
 from autograder.isolation.runner import course_secret
-from autograder.isolation.supervisor import Zygote
+from autograder.isolation.source import WarmParent
 
 from . import toy
 from .conftest import NORMAL, SHORT
@@ -32,10 +32,10 @@ pytestmark = pytest.mark.xdist_group("isolation")
 
 
 @pytest.fixture(autouse=True)
-def toy_set(monkeypatch: pytest.MonkeyPatch, zygote: Zygote) -> None:
+def toy_set(monkeypatch: pytest.MonkeyPatch, warm_parent: WarmParent) -> None:
     monkeypatch.setattr(runner, "checks_of", lambda name: toy.CHECKS)
     monkeypatch.setattr(preprocessor, "problem_sets", lambda: ["toy"])
-    monkeypatch.setattr(preprocessor, "shared_zygote", lambda folder, unsafe=False: zygote)
+    monkeypatch.setattr(preprocessor, "shared_warm_parent", lambda folder, unsafe=False: warm_parent)
 
 
 def executed(content: list[dict[str, Any]], folder: Path) -> Any:

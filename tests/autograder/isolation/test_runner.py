@@ -14,7 +14,7 @@ from autograder.checks.message import plain
 from autograder.course import checkout
 from autograder.isolation import runner
 from autograder.isolation.limits import Limits
-from autograder.isolation.supervisor import Zygote
+from autograder.isolation.source import WarmParent
 from autograder.release import student_notebook
 
 from . import toy
@@ -31,9 +31,11 @@ def toy_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def grade(
-    zygote: Zygote, content: list[dict[str, Any]], limits: Limits = NORMAL, seed: int = 5
+    warm_parent: WarmParent, content: list[dict[str, Any]], limits: Limits = NORMAL, seed: int = 5
 ) -> dict[str, Any]:
-    return runner.grade_notebook(notebook(content), "toy", seed, limits, zygote=zygote, released=RELEASED)
+    return runner.grade_notebook(
+        notebook(content), "toy", seed, limits, workers=warm_parent, released=RELEASED
+    )
 
 
 def scores(report: dict[str, Any]) -> list[float]:
@@ -49,20 +51,20 @@ def without_timing(report: dict[str, Any]) -> dict[str, Any]:
     return bare
 
 
-def test_right_answers_get_full_points_and_the_release_none(zygote: Zygote) -> None:
-    right = grade(zygote, cells(RIGHT))
+def test_right_answers_get_full_points_and_the_release_none(warm_parent: WarmParent) -> None:
+    right = grade(warm_parent, cells(RIGHT))
     assert scores(right) == [2.0, 2.0, 2.0]
     assert right["score"] == 6.0
     assert right["restarts"] == 0
     assert all(entry["hint"] == "" for entry in right["questions"].values())
-    released = grade(zygote, cells({}))
+    released = grade(warm_parent, cells({}))
     assert scores(released) == [0.0, 0.0, 0.0]
     assert "not answered yet" in released["questions"]["double"]["message"]
     assert released["questions"]["double"]["hint"] == "look again"
     json.dumps([right, released])
 
 
-def test_the_same_seed_gives_the_same_report(zygote: Zygote) -> None:
+def test_the_same_seed_gives_the_same_report(warm_parent: WarmParent) -> None:
     wrong = cells(
         {
             **RIGHT,
@@ -70,7 +72,11 @@ def test_the_same_seed_gives_the_same_report(zygote: Zygote) -> None:
             "answer_slope": "def cube(x): return x ** 2",
         }
     )
-    first, again, other = grade(zygote, wrong), grade(zygote, wrong), grade(zygote, wrong, seed=6)
+    first, again, other = (
+        grade(warm_parent, wrong),
+        grade(warm_parent, wrong),
+        grade(warm_parent, wrong, seed=6),
+    )
     assert without_timing(first) == without_timing(again)
     assert first["questions"]["double"]["misconceptions"] == ["squared"]
     assert "This is the square." in first["questions"]["double"]["message"]
@@ -111,9 +117,9 @@ def test_seeds_depend_on_secret_and_student() -> None:
     ],
 )  # fmt: skip
 def test_each_question_is_graded_whatever_the_others_did(
-    zygote: Zygote, change: dict[str, str], expected: list[float]
+    warm_parent: WarmParent, change: dict[str, str], expected: list[float]
 ) -> None:
-    assert scores(grade(zygote, cells({**RIGHT, **change}))) == expected
+    assert scores(grade(warm_parent, cells({**RIGHT, **change}))) == expected
 
 
 @pytest.mark.slow
@@ -122,9 +128,9 @@ def test_each_question_is_graded_whatever_the_others_did(
     ["while True: pass", "while True:\n    try:\n        while True: pass\n    except BaseException: pass"],
 )
 @pytest.mark.parametrize("inside", [False, True])
-def test_an_endless_loop_costs_its_question_only(zygote: Zygote, body: str, inside: bool) -> None:
+def test_an_endless_loop_costs_its_question_only(warm_parent: WarmParent, body: str, inside: bool) -> None:
     source = "def double(x):\n    " + body.replace("\n", "\n    ") if inside else body
-    report = grade(zygote, cells({**RIGHT, "answer_double": source}), SHORT)
+    report = grade(warm_parent, cells({**RIGHT, "answer_double": source}), SHORT)
     assert scores(report) == [0.0, 2.0, 2.0]
     if inside:
         assert "took longer than 1.5 s" in report["questions"]["double"]["message"]
@@ -156,14 +162,14 @@ def edited(change: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("change", ["edited", "not graded", "markdown", "deleted", "setup edited"])
-def test_a_changed_question_is_put_back(zygote: Zygote, change: str) -> None:
-    report = grade(zygote, edited(change))
+def test_a_changed_question_is_put_back(warm_parent: WarmParent, change: str) -> None:
+    report = grade(warm_parent, edited(change))
     assert scores(report) == [0.0, 2.0, 2.0]
     assert report["questions"]["double"]["points"] == 2.0
 
 
-def test_a_doubled_question_counts_once_where_it_first_stands(zygote: Zygote) -> None:
-    report = grade(zygote, edited("doubled"))
+def test_a_doubled_question_counts_once_where_it_first_stands(warm_parent: WarmParent) -> None:
+    report = grade(warm_parent, edited("doubled"))
     assert scores(report) == [0.0, 2.0, 2.0]
     assert "not defined" in report["questions"]["double"]["message"]
 
@@ -213,13 +219,13 @@ def test_probes_are_self_contained() -> None:
 
 
 @pytest.mark.slow
-def test_the_words_are_the_same_in_isolation_and_in_the_notebook(zygote: Zygote) -> None:
+def test_the_words_are_the_same_in_isolation_and_in_the_notebook(warm_parent: WarmParent) -> None:
     """An untouched notebook: the scores and the messages are those that it gets in this process."""
     root, problem_set = checkout(), "ps2_surrogates"
     (sample,) = [sample for sample in corpus.samples(problem_set) if sample.name == "untouched"]
     whole = corpus.build(root, problem_set, sample, student_notebook(root, problem_set))
     data = corpus.shorten(whole, problem_set)
-    report = runner.grade_notebook(data, problem_set, PUBLIC_SEED, Limits(), zygote=zygote)
+    report = runner.grade_notebook(data, problem_set, PUBLIC_SEED, Limits(), workers=warm_parent)
     assert report["trouble"] == []
     assert {key: entry["score"] for key, entry in report["questions"].items()} == dict(sample.scores)
     for question, result in corpus.play(data, problem_set, run).items():

@@ -14,7 +14,8 @@ import pytest
 from autograder.isolation import landlock, sandbox, seccomp
 from autograder.isolation.limits import Limits
 from autograder.isolation.sandbox import LAYERS, IsolationError, Layers
-from autograder.isolation.supervisor import Case, Session, Zygote
+from autograder.isolation.session import ProbeCase, Session
+from autograder.isolation.source import WarmParent
 from tests.support import ROOT
 
 from .conftest import Canaries
@@ -87,9 +88,9 @@ def test_other_systems_get_the_container(monkeypatch: pytest.MonkeyPatch, platfo
         sandbox.require(layers)
 
 
-def test_zygote_refuses_to_start_without_isolation(tmp_path: Path) -> None:
+def test_warm_parent_refuses_to_start_without_isolation(tmp_path: Path) -> None:
     with pytest.raises(IsolationError, match="cannot isolate"):
-        Zygote(tmp_path, layers=NONE)
+        WarmParent(tmp_path, layers=NONE)
 
 
 @pytest.mark.parametrize(
@@ -190,16 +191,18 @@ def test_each_combination_isolates(
         checks=str(ROOT / "autograder" / "checks" / "core.py"), other=str(library / "other" / "secret.py"),
     )  # fmt: skip
     with (
-        Zygote(library, layers=with_only(*names), preload=("numpy", "torch"), cache=tmp_path) as zygote,
-        Session(zygote, library / "one", Limits(cell_seconds=20, memory_mb=300, file_mb=2)) as session,
+        WarmParent(
+            library, layers=with_only(*names), preload=("numpy", "torch"), cache=tmp_path
+        ) as warm_parent,
+        Session(warm_parent, library / "one", Limits(cell_seconds=20, memory_mb=300, file_mb=2)) as session,
     ):
         attacked = session.run_cell(code)
         assert (attacked.status, attacked.outputs) == ("ok", ())
         session.run_cell("import tiny, os; open('own.txt', 'w').write('kept'); f = lambda x: tiny.double(x)")
-        probed = session.probe("def p(a, x): return {'y': a['f'](x)}", "p", ["f"], [Case(2.5)])
+        probed = session.probe("def p(a, x): return {'y': a['f'](x)}", "p", ["f"], [ProbeCase(2.5)])
         assert probed.replies[0].arrays["y"] == 5.0
         assert session.run_cell("import os; os._exit(3)").status == "died"
-        again = session.probe("def p(a, x): return {'y': a['f'](x)}", "p", ["f"], [Case(1.0)])
+        again = session.probe("def p(a, x): return {'y': a['f'](x)}", "p", ["f"], [ProbeCase(1.0)])
         assert again.replies[0].arrays["y"] == 2.0
     assert canaries.untouched()
 
@@ -216,7 +219,7 @@ def test_importing_takes_nothing_of_the_checks_along() -> None:
     )
     folder = str(Path(sandbox.__file__).parent)
     done = subprocess.run(
-        [sys.executable, "-I", "-c", code, folder, "zygote"], capture_output=True, text=True, check=True
+        [sys.executable, "-I", "-c", code, folder, "warm_parent"], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
 

@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograder.isolation import frames, fuzz
-from autograder.isolation.frames import FrameError, FrameLimits
+from autograder.isolation import fuzz, wire
+from autograder.isolation.wire import FrameError, FrameLimits
 
-PACKAGE = Path(frames.__file__).parent
+PACKAGE = Path(wire.__file__).parent
 DTYPES = ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
 
 arrays = st.sampled_from(DTYPES).flatmap(
@@ -58,7 +58,7 @@ def alike(one: Any, other: Any) -> bool:
 @settings(max_examples=150, deadline=None)
 @given(plain)
 def test_plain_data_survive_the_journey(value: Any) -> None:
-    assert alike(frames.decode(frames.encode(value)), value)
+    assert alike(wire.decode(wire.encode(value)), value)
 
 
 @settings(max_examples=60, deadline=None)
@@ -68,14 +68,14 @@ def test_array_layout_is_numpys(array: np.ndarray) -> None:
 
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
-    assert alike(frames.decode_array(buffer.getvalue()), array)
-    assert alike(np.load(io.BytesIO(frames.encode_array(array))), array)
+    assert alike(wire.decode_array(buffer.getvalue()), array)
+    assert alike(np.load(io.BytesIO(wire.encode_array(array))), array)
 
 
 def test_an_array_that_occurs_twice_is_sent_once() -> None:
     array = np.ones(1000)
-    assert len(frames.encode([array] * 50)) < 2 * len(frames.encode([array]))
-    assert alike(frames.decode(frames.encode([array] * 3)), [array] * 3)
+    assert len(wire.encode([array] * 50)) < 2 * len(wire.encode([array]))
+    assert alike(wire.decode(wire.encode([array] * 3)), [array] * 3)
 
 
 def test_fortran_order_and_scalars() -> None:
@@ -85,8 +85,8 @@ def test_fortran_order_and_scalars() -> None:
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
     assert b"True" in buffer.getvalue()
-    np.testing.assert_array_equal(frames.decode_array(buffer.getvalue()), array)
-    back = frames.decode(frames.encode(np.float32(0.1)))
+    np.testing.assert_array_equal(wire.decode_array(buffer.getvalue()), array)
+    back = wire.decode(wire.encode(np.float32(0.1)))
     assert type(back) is np.float32
     assert back == np.float32(0.1)
 
@@ -96,7 +96,7 @@ def test_fortran_order_and_scalars() -> None:
 )
 def test_what_is_not_plain_data_is_not_sent(value: object) -> None:
     with pytest.raises(TypeError, match=r"plain data|do not cross"):
-        frames.encode(value)
+        wire.encode(value)
 
 
 def frame(body: bytes, *payloads: bytes) -> bytes:
@@ -135,10 +135,10 @@ REFUSED = {
     "many values": (frame(b"[" + b"0," * 60_000 + b"0]"), "values"),
     "many keys": (frame(json.dumps({str(k): k for k in range(60_000)}).encode()), "values"),
     "array that is not there": (frame(b'{"$array":0}'), "value"),
-    "array by a boolean": (frame(b'{"$array":true}', frames.encode_array(np.ones(1))), "value"),
-    "scalar that is none": (frame(b'{"$scalar":0}', frames.encode_array(np.ones(2))), "value"),
+    "array by a boolean": (frame(b'{"$array":true}', wire.encode_array(np.ones(1))), "value"),
+    "scalar that is none": (frame(b'{"$scalar":0}', wire.encode_array(np.ones(2))), "value"),
     "unknown mark": (frame(b'{"$eval":"1"}'), "value"),
-    "mark beside keys": (frame(b'{"$array":0,"a":1}', frames.encode_array(np.ones(1))), "value"),
+    "mark beside keys": (frame(b'{"$array":0,"a":1}', wire.encode_array(np.ones(1))), "value"),
     "unhashable key": (frame(b'{"$dict":[[[],1]]}'), "value"),
     "objects": (frame(b"0", npy(header("|O"), bytes(8))), "npy"),
     "strings": (frame(b"0", npy(header("<U1"), bytes(4))), "npy"),
@@ -166,14 +166,14 @@ REFUSED = {
 def test_refused(name: str) -> None:
     data, reason = REFUSED[name]
     with pytest.raises(FrameError) as caught:
-        frames.decode(data)
+        wire.decode(data)
     assert caught.value.reason == reason
     assert str(caught.value).startswith(reason)
 
 
 def test_limits_are_those_given() -> None:
     limits = FrameLimits(body=100, arrays=2, array_bytes=1000, elements=20, depth=3, values=12, dimensions=1)
-    frames.decode(frames.encode([np.ones(10), np.ones(10)]), limits)
+    wire.decode(wire.encode([np.ones(10), np.ones(10)]), limits)
     for value, reason in (
         ("x" * 101, "size"),
         ([np.ones(7) for _ in range(3)], "size"),
@@ -184,7 +184,7 @@ def test_limits_are_those_given() -> None:
         (np.ones((2, 2)), "npy"),
     ):
         with pytest.raises(FrameError) as caught:
-            frames.decode(frames.encode(value), limits)
+            wire.decode(wire.encode(value), limits)
         assert caught.value.reason == reason, value
 
 
@@ -198,7 +198,7 @@ def test_announced_lengths_allocate_nothing() -> None:
     for data in announcing:
         tracemalloc.start()
         with pytest.raises(FrameError):
-            frames.decode(data, wide)
+            wire.decode(data, wide)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 1 << 20
@@ -208,7 +208,7 @@ def test_string_scan_is_linear() -> None:
     """Escaped quotes without an end, the worst case of a backtracking pattern, at the size limit."""
     for body in (b'"' + b'\\"' * (1 << 21), b'"' + b'\\"' * (1 << 21) + b"\\", b'"' * (1 << 22)):
         with pytest.raises(FrameError):
-            frames.decode_body(body)
+            wire.decode_body(body)
 
 
 def test_fuzz_finds_nothing() -> None:
@@ -231,8 +231,8 @@ def test_fuzz_command_runs_under_a_memory_limit() -> None:
 
 
 TRUSTED = (
-    "frames", "landlock", "limits", "linux", "outputs", "preprocessor", "redact", "runner", "sandbox", "seccomp",
-    "supervisor", "view", "zygote",
+    "landlock", "limits", "link", "linux", "mounts", "outputs", "preprocessor", "runner", "sandbox", "seccomp", "session",
+    "source", "warm_parent", "wire", "withhold",
 )  # fmt: skip
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "literal_eval", "loads_pickle"}
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
@@ -286,5 +286,5 @@ def test_the_scan_sees_what_it_looks_for() -> None:
 
 
 def test_every_module_is_on_one_side() -> None:
-    student = {"__init__", "__main__", "fuzz", "probes", "shell", "worker"}
+    student = {"__init__", "__main__", "fuzz", "layer_tests", "shell", "worker"}
     assert {path.stem for path in PACKAGE.glob("*.py")} <= student | set(TRUSTED)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import snnkit
-from autograder.isolation.redact import redact, resolve, student_copy
+from autograder.isolation.withhold import resolve, student_copy, withhold
 
 SECRET = "91827364"
 PACKAGE = {
@@ -222,7 +222,7 @@ def test_copies_are_made_once_per_content(package: Path, tmp_path: Path) -> None
     assert (first / "demo" / "shapes.py").stat().st_mtime_ns == stamp
     assert student_copy(package, WITHHELD[:1], tmp_path) != first
     changed = tmp_path / "changed" / "demo"
-    redact(package, [], tmp_path / "changed")
+    withhold(package, [], tmp_path / "changed")
     (changed / "user.py").write_text("x = 1\n")
     assert student_copy(changed, [], tmp_path) != student_copy(package, [], tmp_path)
     assert sorted(path.name for path in tmp_path.glob(".new-*")) == []

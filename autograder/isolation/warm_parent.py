@@ -1,6 +1,6 @@
 """The warm parent: imports the heavy libraries once and forks one enclosed worker per request.
 
-Runs in a process of its own, ``isolation.zygote``, started by :class:`supervisor.Zygote`. It runs no student code and
+Runs in a process of its own, ``isolation.warm_parent``, started by :class:`source.WarmParent`. It runs no student code and
 holds no test, reference or secret, because its memory is inherited by every worker. It has one thread.
 
 Each worker is the first process of a namespace of its own. The warm parent hands the supervisor a descriptor of the
@@ -25,7 +25,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from . import linux, sandbox, view
+from . import linux, mounts, sandbox
 from .limits import Limits
 
 __all__ = ["main"]
@@ -70,7 +70,7 @@ def _preload(names: list[str]) -> None:
     logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
 
 
-class WarmParent:
+class ForkServer:
     """State of the process: the plan, what is mapped, the shell and the observer that workers inherit.
 
     Args:
@@ -103,7 +103,7 @@ class WarmParent:
         _preload(config["preload"])
         self.shell.rehearse()
         if self.plan.has("view"):
-            view.finish(self.plan.view)
+            mounts.finish(self.plan.view)
         linux.not_dumpable()
         linux.grow_stack()
         gc.collect()
@@ -230,7 +230,7 @@ def main(arguments: list[str]) -> None:
     os.umask(0o022)
     sys.argv[:] = sys.orig_argv[:] = [""]
     try:
-        parent = WarmParent(control, door)
+        parent = ForkServer(control, door)
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
         with contextlib.suppress(OSError):

@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["Place", "redact", "resolve", "student_copy"]
+__all__ = ["Definition", "resolve", "student_copy", "withhold"]
 
 _VERSION = b"4"
 _HELPER = "_withheld"
@@ -75,7 +75,7 @@ def check(question, *, hint=0, namespace=None, seed=0):
 '''
 
 
-class Place:
+class Definition:
     """Where a name is defined: module file and the names on the way inside it (a class and its method)."""
 
     def __init__(self, path: Path, names: tuple[str, ...]) -> None:
@@ -121,7 +121,7 @@ def _imported_from(tree: ast.Module, name: str, package: Path, path: Path) -> tu
     return None
 
 
-def resolve(package: Path, name: str) -> Place:
+def resolve(package: Path, name: str) -> Definition:
     """Follow a dotted name, such as ``snnkit.surrogate.Sine``, through re-exports to its definition.
 
     Args:
@@ -152,7 +152,7 @@ def resolve(package: Path, name: str) -> Place:
                     and any(_binds(part, names[1]) for part in node.body)
                 ):
                     raise LookupError(f"{name!r}: {names[0]} has no {'.'.join(names[1:])}")
-                return Place(path, tuple(names))
+                return Definition(path, tuple(names))
             found = _imported_from(tree, names[0], package, path)
             module = _module_path(package, found[0]) if found else None
             if found is None or module is None:
@@ -245,7 +245,7 @@ def _rewrite(source: str, places: list[tuple[tuple[str, ...], str]], package: st
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
 
-def redact(package: Path, names: Iterable[str], target: Path) -> None:
+def withhold(package: Path, names: Iterable[str], target: Path) -> None:
     """Write the copy of ``package`` without the definitions of ``names`` to ``target/<package>``.
 
     Args:
@@ -307,7 +307,7 @@ def student_copy(package: Path, names: Iterable[str], folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(dir=folder, prefix=".new-"))
     try:
-        redact(package, wanted, making)
+        withhold(package, wanted, making)
         with contextlib.suppress(OSError):  # another process was faster; its copy is the same
             os.rename(making, final)
     finally:

@@ -1,6 +1,6 @@
 """The child of :func:`sandbox.probe`: goes into each layer and does what the layer must prevent.
 
-Runs as ``isolation.probes`` in a process of its own, prints a JSON object {layer: "" or the reason}.
+Runs as ``isolation.layer_tests`` in a process of its own, prints a JSON object {layer: "" or the reason}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import landlock, linux, sandbox, seccomp, view
+from . import landlock, linux, mounts, sandbox, seccomp
 from .limits import Limits
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -41,11 +41,11 @@ def _user() -> str:
     return ""
 
 
-def _test_view(folder: str) -> view.View:
+def _test_view(folder: str) -> mounts.View:
     for name in ("base", "warm", "copies"):
         Path(folder, name).mkdir(exist_ok=True)
-    visible = (*view.interpreter(), *view.SYSTEM)
-    return view.View(visible, (), f"{folder}/warm", f"{folder}/copies", f"{folder}/base")
+    visible = (*mounts.interpreter(), *mounts.SYSTEM)
+    return mounts.View(visible, (), f"{folder}/warm", f"{folder}/copies", f"{folder}/base")
 
 
 def _view(folder: str) -> str:
@@ -53,9 +53,9 @@ def _view(folder: str) -> str:
     canary.write_text("canary")
     seen = _test_view(folder)
     _private("view")
-    view.build(seen)
-    view.finish(seen)
-    view.own_folders(seen, seen.copies, 1, sandbox.unprivileged_uid(ROOT, os.getpid()))
+    mounts.build(seen)
+    mounts.finish(seen)
+    mounts.own_folders(seen, seen.copies, 1, sandbox.unprivileged_uid(ROOT, os.getpid()))
     if canary.exists():
         return "a file outside the view is visible"
     try:
@@ -121,7 +121,7 @@ def _uid(folder: str) -> str:
     seen = _test_view(folder)
     with contextlib.suppress(OSError):  # where the view works, the interpreter is reached through it
         _private("view")
-        view.build(seen)
+        mounts.build(seen)
     sandbox.become_unprivileged(sandbox.unprivileged_uid(True, os.getpid()), True)
     if os.geteuid() == 0:
         return "still root"

@@ -1,0 +1,360 @@
+"""One submission in isolation: its cells and probes, over as many workers as it takes.
+
+A worker that breaks the protocol, ends, or takes too long is killed; the next request starts a new one, which first
+runs again the earlier cells (those that did not end or time out a worker).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import wire
+from .limits import Limits
+from .link import Link
+from .source import WorkerSource
+from .wire import FrameError
+
+__all__ = ["CellResult", "ProbeCase", "ProbeResult", "Reply", "Session"]
+
+Array = NDArray[Any]
+
+KINDS = ("missing", "unanswered", "error", "form")
+_REASONS = {
+    "time": "it did not stop when its time was over",
+    "exit": "it ended the Python process",
+    "killed": "its process was killed, most likely for want of memory",
+    "crash": "its process crashed",
+    "protocol": "it answered with something that is not an answer",
+}
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """Outcome of a cell. ``status``: ok, error, time (stopped), died (``reason`` says how), or not run."""
+
+    status: str
+    outputs: tuple[dict[str, Any], ...] = ()
+    reason: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class ProbeCase:
+    """One input of a probe: plain data, and the student's names that it needs (empty: all of the probe's)."""
+
+    data: Any
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back for a case: ``arrays`` when ``kind`` is empty, otherwise why none did.
+
+    ``kind``: missing, unanswered, error, form (see ``autograder.checks``), time, died, or unrun.
+    """
+
+    kind: str
+    text: str = ""
+    wrong: tuple[str, ...] = ()
+    arrays: dict[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """Outcome of a probe: one reply for each case, in order, and what the code printed."""
+
+    replies: tuple[Reply, ...]
+    printed: str = ""
+    seconds: float = 0.0
+
+
+class _Gone(Exception):
+    """The worker is no longer there. ``reason`` is a key of ``_REASONS``."""
+
+    def __init__(self, reason: str, text: str = "") -> None:
+        super().__init__(text or _REASONS[reason])
+        self.reason = reason
+
+
+class Session:
+    """One submission in isolation: cells and probes in order, over as many workers as it takes.
+
+    Args:
+        workers: where its workers come from.
+        copy: the student's copy of the library (see :mod:`withhold`).
+        limits: what the submission may use.
+        frame_limits: the largest answer.
+    """
+
+    def __init__(
+        self,
+        workers: WorkerSource,
+        copy: Path,
+        limits: Limits | None = None,
+        *,
+        frame_limits: wire.FrameLimits = wire.DEFAULT,
+    ) -> None:
+        self.workers, self.copy = workers, copy
+        self.limits = limits or Limits()
+        self.frame_limits = frame_limits
+        self.restarts = 0
+        self.peak_kb = 0
+        self._worker: Link | None = None
+        self._scratch: Path | None = None
+        self._started = False
+        self._replay: list[str] = []
+        self._number = 0
+        self._end = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker and remove what it wrote."""
+        self._drop(kill=True)
+
+    def _drop(self, *, kill: bool) -> dict[str, Any]:
+        ended: dict[str, Any] = {}
+        if self._worker is not None:
+            ended = self._worker.end(kill=kill)
+            self.peak_kb = max(self.peak_kb, int(ended.get("peak_kb", 0)))
+            self._worker = None
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch = None
+        return ended
+
+    def _left(self) -> float:
+        return self._end - time.monotonic()
+
+    def _obstacle(self) -> str:
+        """Why nothing more is run, or an empty string."""
+        if self._started and self._left() <= 0:
+            return f"the time of the whole notebook ({self.limits.notebook_seconds:g} s) is over"
+        if self._worker is None and self._started and self.restarts >= self.limits.restarts:
+            return f"its process was replaced {self.restarts} times already"
+        return ""
+
+    def _ready(self) -> Link:
+        """The worker, a new one with the earlier cells run again if the last is gone."""
+        while self._worker is None:
+            if self._started:
+                self.restarts += 1
+            else:
+                self._started = True
+                self._end = time.monotonic() + self.limits.notebook_seconds
+            self._scratch = self.workers.scratch()
+            self._worker = self.workers.worker(self.copy, self.limits, self._scratch, self.frame_limits)
+            for source in list(self._replay):
+                try:
+                    self._run_cell(source)
+                except _Gone:  # it went well before; without it, then
+                    self._replay.remove(source)
+                    if self._obstacle():
+                        raise
+                    break
+        return self._worker
+
+    def _exchange(self, worker: Link, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Send a request and yield answers to it, until the caller stops; the worker is dropped when it fails."""
+        self._number += 1
+        seconds = min(self.limits.cell_seconds, max(self._left(), 0.01))
+        deadline = time.monotonic() + seconds + self.limits.grace_seconds
+        try:
+            worker.send({**request, "id": self._number, "seconds": seconds}, deadline)
+            while True:
+                answer = worker.receive(deadline)
+                if type(answer) is not dict or answer.get("id") != self._number:
+                    raise FrameError("answer", "an answer to nothing that was asked")
+                yield answer
+        except FrameError as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: FrameError) -> _Gone:
+        """Drop the worker and say how it failed."""
+        ended = self._drop(kill=error.reason != "closed")
+        if error.reason == "timeout":
+            return _Gone("time")
+        if error.reason != "closed":
+            return _Gone("protocol", f"{_REASONS['protocol']} ({error})")
+        code = int(ended.get("code", -signal.SIGKILL))
+        if code >= 0:
+            return _Gone("exit", f"{_REASONS['exit']} (exit code {code})")
+        reason = "killed" if -code == signal.SIGKILL else "crash"
+        return _Gone(reason, f"{_REASONS[reason]} (signal {-code})")
+
+    def _run_cell(self, source: str) -> CellResult:
+        """Run a cell in the worker that is there."""
+        assert self._worker is not None
+        request = {"op": "cell", "source": source, "limit": self.limits.output_kb * 1024}
+        answer = next(self._exchange(self._worker, request))
+        try:
+            return _cell_result(answer)
+        except FrameError as error:
+            raise self._failure(error) from error
+
+    def run_cell(self, source: str) -> CellResult:
+        """Run a cell of the notebook; nothing is raised for anything that it does.
+
+        Raises:
+            IsolationError: a worker could not be started.
+        """
+        if obstacle := self._obstacle():
+            return CellResult("not run", reason=obstacle)
+        begun = time.monotonic()
+        try:
+            self._ready()
+            result = self._run_cell(source)
+        except _Gone as gone:
+            status = "time" if gone.reason == "time" else "died"
+            return CellResult(status, reason=str(gone), seconds=time.monotonic() - begun)
+        if result.status != "time":
+            self._replay.append(source)
+        return result
+
+    def probe(
+        self, source: str, function: str, names: Sequence[str], cases: Sequence[ProbeCase]
+    ) -> ProbeResult:
+        """Call a function beside the student's code, once per case.
+
+        Args:
+            source: source of the probe, self-contained.
+            function: its name; called as ``function({name: the student's object}, data)``.
+            names: the student's names that it may use.
+            cases: its inputs.
+
+        Returns:
+            A reply per case. Cases answered before the code ended or ran out of time keep their reply.
+
+        Raises:
+            IsolationError: a worker could not be started.
+        """
+        replies: list[Reply] = []
+        if obstacle := self._obstacle():
+            return ProbeResult(tuple(Reply("unrun", f"not run: {obstacle}") for _ in cases))
+        request = {
+            "op": "probe", "source": source, "function": function, "names": list(names),
+            "cases": [{"data": case.data, "names": list(case.names)} for case in cases],
+        }  # fmt: skip
+        begun, printed = time.monotonic(), ""
+        rest = Reply("error", "your code ended the answer early")
+        try:
+            worker = self._ready()
+            elements = 0
+            for answer in self._exchange(worker, request):
+                try:
+                    if answer.get("op") == "done":
+                        status, printed = _ending(answer)
+                        if status == "time":
+                            rest = Reply("time", f"your code took longer than {self.limits.cell_seconds:g} s")
+                        break
+                    replies.append(_reply(answer, len(replies), len(cases)))
+                    elements += sum(array.size for array in replies[-1].arrays.values())
+                    if elements > 4 * self.frame_limits.elements:
+                        raise FrameError("size", "the answers to one question are too large together")
+                except FrameError as error:
+                    raise self._failure(error) from error
+        except _Gone as gone:
+            if gone.reason == "time":
+                rest = Reply("time", f"your code took longer than {self.limits.cell_seconds:g} s; {gone}")
+            else:
+                rest = Reply("died", f"your code could not be graded: {gone}")
+        replies += [rest] * (len(cases) - len(replies))
+        return ProbeResult(tuple(replies), printed, time.monotonic() - begun)
+
+
+def _text(value: Any, limit: int) -> str:
+    if type(value) is not str or len(value) > limit:
+        raise FrameError("answer", "a text that is none, or too long")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value < 1e6:
+        raise FrameError("answer", "a duration that is none")
+    return float(value)
+
+
+def _reply(answer: dict[str, Any], index: int, count: int) -> Reply:
+    """A checked reply to case ``index``."""
+    if (
+        answer.get("op") != "case"
+        or type(answer.get("index")) is not int
+        or answer["index"] != index
+        or index >= count
+    ):
+        raise FrameError("answer", "not the answer to the next case")
+    kind, arrays, wrong = answer.get("kind"), answer.get("arrays"), answer.get("wrong")
+    if type(arrays) is not dict or type(wrong) is not list or (kind != "" and kind not in KINDS):
+        raise FrameError("answer", "a reply of no known kind")
+    if not all(type(key) is str and type(array) is np.ndarray for key, array in arrays.items()):
+        raise FrameError("answer", "a reply that holds something else than arrays")
+    names = tuple(_text(name, 200) for name in wrong[:20])
+    return Reply(str(kind), _text(answer.get("text"), 5000), names, arrays)
+
+
+def _ending(answer: dict[str, Any]) -> tuple[str, str]:
+    status = answer.get("status")
+    if status not in ("ok", "time"):
+        raise FrameError("answer", "an ending of no known kind")
+    _seconds(answer.get("seconds"))
+    return str(status), _text(answer.get("printed"), 10_000)
+
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/=\n]*")
+
+
+def _output(item: Any) -> dict[str, Any] | None:
+    """A notebook output rebuilt from what a worker sent: plain text and bitmap images, nothing that could run."""
+    if type(item) is not dict:
+        raise FrameError("answer", "an output that is none")
+    kind = item.get("output_type")
+    if kind == "stream" and item.get("name") in ("stdout", "stderr"):
+        return {"output_type": "stream", "name": str(item["name"]), "text": _text(item.get("text"), 1 << 24)}
+    if kind == "error":
+        lines = item.get("traceback")
+        if type(lines) is not list:
+            raise FrameError("answer", "a traceback that is none")
+        return {
+            "output_type": "error",
+            "ename": _text(item.get("ename"), 1000),
+            "evalue": _text(item.get("evalue"), 10_000),
+            "traceback": [_text(line, 10_000) for line in lines[:100]],
+        }
+    if kind in ("display_data", "execute_result") and type(item.get("data")) is dict:
+        kept = {}
+        for name, value in item["data"].items():
+            value = _text(value, 1 << 24)
+            if name == "text/plain" or (name in ("image/png", "image/jpeg") and _BASE64.fullmatch(value)):
+                kept[name] = value
+        return {"output_type": str(kind), "data": kept, "metadata": {}} if kept else None
+    raise FrameError("answer", "an output of no known kind")
+
+
+def _cell_result(answer: dict[str, Any]) -> CellResult:
+    """A checked answer to a cell."""
+    outputs = answer.get("outputs")
+    if (
+        answer.get("op") != "cell"
+        or answer.get("status") not in ("ok", "error", "time")
+        or type(outputs) is not list
+    ):
+        raise FrameError("answer", "not the answer to a cell")
+    rebuilt = tuple(output for output in map(_output, outputs) if output is not None)
+    return CellResult(str(answer["status"]), rebuilt, seconds=_seconds(answer.get("seconds")))
