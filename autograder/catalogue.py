@@ -1,0 +1,112 @@
+"""The questions of a course: a folder ``checks`` that holds ``<set>/<question>.py``.
+
+Nothing of a course is imported by name, so the engine may lie anywhere and several courses can be open at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pkgutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from autograder.light_form import Light
+from autograder.question import Question
+
+#: The folder of the questions that come with this package.
+OWN = Path(__file__).resolve().parent / "checks"
+
+
+class UnknownQuestionError(KeyError):
+    """No question or set has this name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class BrokenQuestionError(Exception):
+    """A file of the course cannot be used; the message begins with its path."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The questions below a folder; a set's modules are imported when one of its questions is asked for."""
+
+    checks: Path
+
+    @property
+    def package(self) -> str:
+        """Name of the package that the folder is imported as: one of its own for each folder."""
+        folder = self.checks.resolve()
+        if folder == OWN:
+            return "autograder.checks"
+        name = f"course_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+        if name not in sys.modules:
+            module = ModuleType(name)
+            module.__path__ = [str(folder)]
+            sys.modules[name] = module
+        return name
+
+    def sets(self) -> list[str]:
+        """Names of the sets: folders that hold Python files."""
+        if not self.checks.is_dir():
+            return []
+        return sorted(path.name for path in self.checks.iterdir() if any(path.glob("*.py")))
+
+    def questions(self, problem_set: str) -> dict[str, Question]:
+        """Questions of a set by name, the part of the id after the dot; in the order of their names.
+
+        A module without a question is a neighbour that questions share.
+
+        Raises:
+            UnknownQuestionError: there is no such set; the message lists those that exist.
+            BrokenQuestionError: a file cannot be imported, or its question is not called as the file is.
+        """
+        if problem_set not in self.sets():
+            known = ", ".join(self.sets()) or "none"
+            raise UnknownQuestionError(f"no problem set is called {problem_set!r}; there are: {known}")
+        return _questions(self.package, self.checks / problem_set)
+
+    def __getitem__(self, question: str) -> Question:
+        """A question by its id, such as ``ps2.training``.
+
+        Raises:
+            UnknownQuestionError: no question has this id; the message lists those that exist.
+        """
+        prefix, _, name = str(question).partition(".")
+        for problem_set in self.sets():
+            if prefix == problem_set.split("_")[0] and name in self.questions(problem_set):
+                return self.questions(problem_set)[name]
+        known = ", ".join(one.id for one in self) or "none"
+        raise UnknownQuestionError(f"no question is called {question!r}; there are: {known}")
+
+    def __iter__(self) -> Iterator[Question]:
+        return (one for problem_set in self.sets() for one in self.questions(problem_set).values())
+
+
+@cache
+def _questions(package: str, folder: Path) -> dict[str, Question]:
+    found = {}
+    prefix = folder.name.split("_")[0]
+    for module in sorted(one.name for one in pkgutil.iter_modules([str(folder)])):
+        place = folder / f"{module}.py"
+        try:
+            content = importlib.import_module(f"{package}.{folder.name}.{module}")
+        except Exception as error:
+            raise BrokenQuestionError(f"{place}: {type(error).__name__}: {error}") from error
+        question, small = getattr(content, "QUESTION", None), getattr(content, module, None)
+        if isinstance(small, Light):
+            question = small.question(f"{prefix}.{module}")
+        if question is None:
+            continue
+        if question.id != f"{prefix}.{module}":
+            raise BrokenQuestionError(
+                f"{place}: its question is called {question.id!r}; expected '{prefix}.{module}'"
+            )
+        found[module] = question
+    return found

@@ -1,0 +1,308 @@
+"""The grader's side: holds what was seen of an answer against what is right, and says why it is not; calls nothing of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograder.perform import Seen, attempt, materialise, perform, quiet
+from autograder.question import Answer, Array, Arrays, Asked, Call, Case, Group, Question, Slip, Tolerance
+from autograder.result import Failure, GroupResult, Place, Result, Said, kept, number
+
+PUBLIC_SEED = 20231214
+
+
+class Language(NamedTuple):
+    """A slip of the language: said where no slip of the question explains all failing cases of a group."""
+
+    kind: str
+    pattern: str
+    id: str
+    sentence: str
+
+
+LANGUAGE = (
+    Language(
+        "argument", r"", "in_place",
+        "Your function writes into an array that it was given. Whoever called it still needs that array; make a new one.",
+    ),
+    Language(
+        "dtype", r"", "dtype_changed",
+        "The result has another dtype than the input. Numbers of Python keep a tensor's dtype; "
+        "a comparison gives True and False, which `.to(x.dtype)` turns into 1 and 0.",
+    ),
+    Language(
+        "form", r"is NoneType", "nothing_returned",
+        "Nothing comes back: a function without `return` gives None. `print` shows a value and does not return it.",
+    ),
+    Language(
+        "form", r"is (function|method|builtin)", "not_called",
+        "What comes back is a function. Its brackets are missing.",
+    ),
+    Language(
+        "error", r"does not require grad|does not have a grad_fn|call numpy\(\) on Tensor that requires", "no_gradient",
+        "No gradient comes back: on the way the tensor was detached, turned into NumPy or a number, or made anew with "
+        "`torch.tensor`.",
+    ),
+    Language(
+        "error", r"so the question calls it", "other_arguments",
+        "The arguments of your function are not those that the question names. Compare its `def` line with the question's.",
+    ),
+)  # fmt: skip
+
+
+def close(got: Array, wanted: Array, within: Tolerance) -> bool:
+    """Whether two arrays agree in shape and, within the tolerance, in value; infinities are values."""
+    return got.shape == wanted.shape and bool(_near(got, wanted, within).all())
+
+
+def _near(got: Array, wanted: Array, within: Tolerance) -> Array:
+    return np.isclose(got.astype(np.float64), wanted.astype(np.float64), rtol=within.rtol, atol=within.atol)
+
+
+def computed(question: Question, call: Call, answer: Answer) -> Arrays:
+    """What a call gives for an answer of the question's own, in double precision; it may raise."""
+    probe = callable(call.of)
+    tensors = question.tensors if probe else question.right_in_torch
+    if probe:  # trains or draws: as beside the student's code
+        seen = attempt(answer, call, (), tensors=tensors)
+        if seen.trouble:
+            raise ValueError(f"{question.id}: the question's own answer fails: {seen.text}")
+        return seen.arrays
+    with np.errstate(all="ignore"):
+        found, _ = perform(answer, call, question.results(call), tensors=tensors, double=True)
+        return {key: materialise(value, key) for key, value in found.items()}
+
+
+def right_values(question: Question, call: Call) -> Arrays:
+    """The right arrays of a call."""
+    if question.values is None:
+        return computed(question, call, question.answer)
+    return _as_arrays(question.values(question.asked(call)))
+
+
+def _as_arrays(values: Mapping[str, Any]) -> Arrays:
+    return {key: np.asarray(value) for key, value in values.items()}
+
+
+class _Fault(NamedTuple):
+    """One failing case of a group, with what is needed to explain it."""
+
+    failure: Failure
+    case: Case
+    seen: Seen
+
+
+# ------------------------------------------------------------------------------------------------- the comparison
+
+
+def _place(key: str, got: Array, wanted: Array, within: Tolerance) -> Place:
+    lost = ~np.isfinite(got.astype(np.float64)) & np.isfinite(wanted.astype(np.float64))
+    far = lost if lost.any() else ~_near(got, wanted, within)
+    at = tuple(int(i) for i in np.argwhere(far)[0]) if got.ndim else ()
+    return Place(key, at, kept(float(got[at])), kept(float(wanted[at])), int(far.sum()), far.size)
+
+
+def _said(place: Place, asked: Asked, shape: tuple[int, ...]) -> str:
+    index = f"[{', '.join(map(str, place.index))}]" if place.index else ""
+    at = next(
+        (
+            f" at {name} = {number(value[place.index])}"
+            for name, value in asked.items()
+            if isinstance(value, np.ndarray) and value.shape == shape and value.dtype.kind in "biuf"
+        ),
+        "",
+    )
+    if isinstance(place.got, str) and not isinstance(place.expected, str):
+        return f"{place.key}{index}{at} is {place.got}; expected a number"
+    rest = f" ({place.wrong} of {place.size} elements differ)" if place.size > 1 else ""
+    return f"{place.key}{index}{at} is {number(place.got)}; expected {number(place.expected)}{rest}"
+
+
+class Difference(NamedTuple):
+    """The first difference: a failure's kind and sentence, the arrays that differ, and where."""
+
+    kind: str
+    sentence: str
+    wrong: tuple[str, ...]
+    place: Place | None = None
+
+
+def compare(got: Arrays, wanted: Arrays, asked: Asked, within: Tolerance) -> Difference | None:
+    """None when every wanted array is there and right, otherwise the first difference, with numbers.
+
+    A number that is none comes first: it often explains the rest.
+    """
+    absent = [key for key in wanted if key not in got]
+    if absent:
+        return Difference("form", f"nothing came back for {absent[0]}", tuple(absent))
+    wrong = tuple(key for key in wanted if not close(got[key], wanted[key], within))
+    if not wrong:
+        return None
+    lost = [
+        key
+        for key in wrong
+        if got[key].shape == wanted[key].shape
+        and (~np.isfinite(got[key].astype(np.float64)) & np.isfinite(wanted[key].astype(np.float64))).any()
+    ]
+    key = (lost or list(wrong))[0]
+    found, right = got[key], wanted[key]
+    if found.shape != right.shape:
+        return Difference("form", f"{key} has shape {list(found.shape)}; expected {list(right.shape)}", wrong)
+    place = _place(key, found, right, within)
+    return Difference("form" if lost else "value", _said(place, asked, found.shape), wrong, place)
+
+
+def _other_dtype(asked: Asked, arrays: Arrays) -> bool:
+    kinds = [
+        value.dtype for value in asked.values() if isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    ]
+    return bool(kinds) and any(array.dtype != kinds[0] for array in arrays.values())
+
+
+class _Judge:
+    """One question's cases, and what is worked out once for each of them."""
+
+    def __init__(self, question: Question, cases: list[Case], see: Callable[[int, Case], Seen]) -> None:
+        self.question, self.cases, self.see = question, cases, see
+
+    @cached_property
+    def by_group(self) -> dict[str, list[int]]:
+        """Places of the cases, by group."""
+        places: dict[str, list[int]] = {group.id: [] for group in self.question.groups}
+        for at, case in enumerate(self.cases):
+            places[case.group].append(at)
+        return places
+
+    def failure(self, group: Group, at: int, case: Case, seen: Seen) -> Failure | None:
+        """Why one case failed."""
+        if seen.trouble:
+            return Failure(seen.trouble, seen.text, at, case.label, (seen.name,) if seen.name else ())
+        question, asked = self.question, self.question.asked(case.call)
+        if group.unchanged:
+            if not seen.changed:
+                return None
+            name = [*list(asked)[: len(case.call.args)], *case.call.kwargs][seen.changed[0]]
+            return Failure("argument", f"{name} is no longer what it was", at, case.label, (name,))
+        if group.judge is not None:
+            sentence = group.judge(seen.arrays, asked)
+            return None if sentence is None else Failure("rule", sentence, at, case.label, tuple(seen.arrays))
+        found = compare(
+            seen.arrays, right_values(question, case.call), asked, group.within or question.within
+        )
+        if found is not None:
+            return Failure(found.kind, found.sentence, at, case.label, found.wrong, found.place)
+        keeps = question.keeps_dtype if case.keeps_dtype is None else case.keeps_dtype
+        if keeps and _other_dtype(asked, seen.arrays):
+            sentence = (
+                "the result has another dtype than what was handed in, such as float64 for float32; keep it"
+            )
+            return Failure("dtype", sentence, at, case.label)
+        return None
+
+    def explains(self, slip: Slip, fault: _Fault, within: Tolerance) -> bool:
+        """Whether a slip gives what came back where the case failed; one that has no value here does not."""
+        question, call = self.question, fault.case.call
+        if slip.error is not None:
+            return fault.failure.kind == "error" and re.search(slip.error, fault.failure.sentence) is not None
+        if fault.seen.trouble:
+            return False
+        try:
+            if slip.seen is not None:
+                return bool(slip.seen(fault.seen.arrays, question.asked(call)))
+            if not fault.failure.wrong:
+                return False
+            if slip.gives is not None:
+                wrong = _as_arrays(slip.gives(question.asked(call)))
+            else:
+                wrong = computed(question, call, question.wrong(slip))
+        except (
+            Exception
+        ):  # made for another case of the question, or shapes that a student's arrays do not have
+            return False
+        got = fault.seen.arrays
+        return all(
+            key in got and key in wrong and close(got[key], wrong[key], within) for key in fault.failure.wrong
+        )
+
+    def group(self, group: Group) -> GroupResult:
+        """Outcome of a group."""
+        faults: list[_Fault] = []
+        places = self.by_group[group.id]
+        for at in places:
+            case = self.cases[at]
+            seen = self.see(at, case)
+            failure = self.failure(group, at, case, seen)
+            if failure is not None:
+                faults.append(_Fault(failure, case, seen))
+                if failure.kind in ("missing", "unanswered"):
+                    break
+        done = GroupResult(group.id, group.title, group.points, group.points, len(places))
+        if not faults:
+            return done
+        said = next(self._named(group, faults), None)
+        return replace(done, score=0.0, failure=faults[0].failure, slip=said)
+
+    def _named(self, group: Group, faults: list[_Fault]) -> Iterator[Said]:
+        """Slips that explain every failing case: the question's own first, then those of the language."""
+        within = group.within or self.question.within
+        for slip in self.question.slips:
+            if all(self.explains(slip, fault, within) for fault in faults):
+                yield Said(slip.id, slip.sentence)
+        for kind, pattern, id, sentence in LANGUAGE:
+            if all(
+                fault.failure.kind == kind and re.search(pattern, fault.failure.sentence) for fault in faults
+            ):
+                yield Said(id, sentence)
+
+
+def judge(
+    question: Question,
+    cases: list[Case],
+    see: Callable[[int, Case], Seen],
+    *,
+    seed: int,
+    hint: int = 0,
+    printed: str = "",
+) -> Result:
+    """Compare what was seen of an answer with what is right.
+
+    Args:
+        question: what was asked.
+        cases: its cases, as :meth:`Question.draw` gave them for the seed.
+        see: what came back for a case, by its place.
+        seed: kept in the result, from which the failing case can be drawn again.
+        hint: how many hints to add to the result.
+        printed: what the answer printed.
+    """
+    judging = _Judge(question, cases, see)
+    groups = tuple(judging.group(group) for group in question.groups)
+    score = float(sum(group.score for group in groups))
+    rests_on = tuple(dict.fromkeys(question.uses.values()))
+    return Result(
+        question.id, question.title, question.points, score, seed, groups, question.hints[:hint], printed,
+        len(question.hints), rests_on,
+    )  # fmt: skip
+
+
+def run(question: Question, answer: Answer, *, seed: int = PUBLIC_SEED, hint: int = 0) -> Result:
+    """Grade an answer in this process; nothing is raised for anything that it does, except KeyboardInterrupt."""
+
+    def see(at: int, case: Case) -> Seen:
+        return attempt(answer, case.call, question.results(case.call), tensors=question.tensors)
+
+    with quiet() as printed:
+        result = judge(question, question.draw(seed), see, seed=seed, hint=hint)
+    return replace(result, printed=printed.getvalue())
+
+
+def apart(question: Question, case: Case, *wrongs: Answer) -> bool:
+    """Whether a case tells the right answer from each of these: cases are drawn again until it does."""
+    right = right_values(question, case.call)
+    others = (computed(question, case.call, {**question.answer, **wrong}) for wrong in wrongs)
+    return not any(all(close(other[key], right[key], question.within) for key in right) for other in others)

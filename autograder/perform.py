@@ -1,0 +1,290 @@
+"""Beside the student's code: puts one call to an answer, and makes plain arrays of what comes back.
+
+The only part of the question layer that runs there. It stands alone (the standard library and NumPy, and torch where
+tensors are asked for), because the sandbox loads it from its file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+LARGEST_ARRAY = 10_000_000
+LONGEST_PRINT = 100_000
+_ENGINE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of a call: arrays by name and the places of arguments that were written into (keywords last).
+
+    Where nothing came, ``trouble`` is missing, unanswered, error or form (a sandbox adds time, died and unrun), ``text``
+    says more, and ``name`` is the name that it is about.
+    """
+
+    arrays: dict[str, Array] = field(default_factory=dict)
+    changed: tuple[int, ...] = ()
+    trouble: str = ""
+    text: str = ""
+    name: str = ""
+
+
+class MissingError(Exception):
+    """A name that the answer does not have was asked for."""
+
+
+class FormError(TypeError):
+    """What came back has not the form that was asked for; ``name`` is the result that it is about."""
+
+    def __init__(self, text: str, name: str = "") -> None:
+        super().__init__(text)
+        self.name = name
+
+
+class _Named(dict[str, Any]):
+    """An answer whose missing names say so: no question has to declare which names a case needs."""
+
+    def __missing__(self, name: str) -> Any:
+        raise MissingError(name)
+
+
+# --------------------------------------------------------------------------------------------- arrays, in and out
+
+
+def handed(value: Any, *, tensors: bool, double: bool = False) -> Any:
+    """A copy of an argument as the answer gets it: arrays as tensors where tensors are asked for."""
+    if isinstance(value, np.ndarray):
+        copy = value.astype(np.float64 if double and value.dtype.kind == "f" else value.dtype)
+        if tensors:
+            import torch
+
+            return torch.from_numpy(copy)
+        return copy
+    if isinstance(value, (list, tuple)):
+        return type(value)(handed(item, tensors=tensors, double=double) for item in value)
+    if isinstance(value, Mapping):
+        return {key: handed(item, tensors=tensors, double=double) for key, item in value.items()}
+    return value
+
+
+def materialise(value: Any, name: str = "") -> Array:
+    """A plain NumPy copy of a tensor, array, number, or nested list of numbers.
+
+    Exact types only, so that no method of a student's class takes part.
+
+    Raises:
+        FormError: anything else, or more than ``LARGEST_ARRAY`` elements.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and type(value) in (torch.Tensor, torch.nn.Parameter):
+        if torch.Tensor.numel(value) > LARGEST_ARRAY:
+            raise FormError(f"a tensor with more than {LARGEST_ARRAY:,} elements", name)
+        return np.array(torch.Tensor.detach(value).cpu().resolve_conj().resolve_neg().numpy(), copy=True)
+    if type(value) is np.ndarray or isinstance(value, np.generic):
+        array = np.array(value, copy=True)
+    elif type(value) in (bool, int, float):
+        array = np.array(value)
+    elif type(value) in (list, tuple):
+        parts = [materialise(item, name) for item in value]
+        if len({part.shape for part in parts}) > 1:
+            raise FormError("a list whose parts differ in shape", name)
+        array = np.array(parts)
+    else:
+        raise FormError(f"{type(value).__name__}, where a tensor, an array or a number was expected", name)
+    if array.dtype.kind not in "biuf":
+        raise FormError(f"an array of dtype {array.dtype}, where numbers were expected", name)
+    if array.size > LARGEST_ARRAY:
+        raise FormError(f"an array with more than {LARGEST_ARRAY:,} elements", name)
+    return array
+
+
+def _arrays(found: Mapping[str, Any]) -> dict[str, Array]:
+    arrays = {}
+    for key, value in found.items():
+        try:
+            arrays[key] = materialise(value, key)
+        except FormError:
+            raise
+        except Exception as error:  # a tensor that cannot become an array (sparse, on another device, ...)
+            raise FormError(
+                f"something that cannot be read as an array: {type(error).__name__}: {error}", key
+            ) from error
+    return arrays
+
+
+# ------------------------------------------------------------------------------------------------------ one call
+
+
+def _unchanged(was: Array, now: Any) -> bool:
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(now, torch.Tensor):
+        now = now.detach().numpy()
+    return was.shape == now.shape and np.array_equal(was, now, equal_nan=was.dtype.kind == "f")
+
+
+def _fits(function: Callable[..., Any], args: Any, kwargs: Any) -> bool:
+    """Whether the function's own ``def`` line takes these arguments: an error from deeper inside is another matter."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
+def perform(
+    answer: Mapping[str, Any], call: Any, results: tuple[str, ...], *, tensors: bool, double: bool = False
+) -> tuple[Mapping[str, Any], list[int]]:
+    """What a call gives, by name, and the places of the arguments that it changed; see ``question.Call``."""
+    answer = _Named(answer)
+    kwargs = handed(dict(call.kwargs), tensors=tensors, double=double)
+    if callable(call.of):
+        return call.of(answer, **kwargs), []
+    args, then = (handed(tuple(given), tensors=tensors, double=double) for given in (call.args, call.then))
+    sources = [(then or args)[place] for place in call.by]
+    for source in sources:
+        source.requires_grad_(True)
+    function = answer[call.of]
+    try:
+        found = function(*args, **kwargs)
+    except TypeError as error:
+        if _fits(function, args, kwargs):
+            raise
+        raise TypeError(f"{error} (so the question calls it)") from error
+    if then:
+        found = found(*then)
+    if call.by:
+        import torch
+
+        found = found[call.result] if isinstance(found, tuple) else found
+        upstream = handed(call.upstream, tensors=True, double=double)
+        return {"gradient": torch.autograd.grad(found, sources, upstream)[0]}, []
+    both = zip([*call.args, *call.kwargs.values()], [*args, *kwargs.values()], strict=True)
+    changed = [
+        at for at, (was, now) in enumerate(both) if isinstance(was, np.ndarray) and not _unchanged(was, now)
+    ]
+    if len(results) == 1:
+        return {results[0]: found}, changed
+    if not isinstance(found, (tuple, list)) or len(found) != len(results):
+        count = len(found) if isinstance(found, (tuple, list)) else 1
+        raise FormError(
+            f"{count} value{'s'[: count != 1]}, where {len(results)} were asked for: {', '.join(results)}",
+            f"what {call.of} returns",
+        )
+    return dict(zip(results, found, strict=True)), changed
+
+
+@contextlib.contextmanager
+def own_random_state() -> Iterator[None]:
+    """Give back torch's and NumPy's random states as they were found; inside, both start from a fixed seed.
+
+    Only the processor's generator of torch: ``torch.manual_seed`` would note down, for every kind of accelerator, who
+    called it, which takes longer than most calls.
+    """
+    torch = sys.modules.get("torch")
+    generator = torch.default_generator if torch is not None else None
+    before = generator.get_state() if generator is not None else None
+    numbers = np.random.get_state()  # noqa: NPY002
+    if generator is not None:
+        generator.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        if generator is not None:
+            generator.set_state(before)
+        np.random.set_state(numbers)  # noqa: NPY002
+
+
+def _line_of(error: BaseException) -> str:
+    """The student's line that raised, where one can be named."""
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.line
+        and "site-packages" not in frame.filename
+        and not Path(frame.filename).resolve().is_relative_to(_ENGINE)
+    ]
+    return f", in the line `{own[-1].line.strip()}`" if own and own[-1].line else ""
+
+
+def attempt(
+    answer: Mapping[str, Any], call: Any, results: tuple[str, ...], *, tensors: bool, double: bool = False
+) -> Seen:
+    """Perform a call on an answer; nothing is raised for anything that it does, except KeyboardInterrupt."""
+    try:
+        with own_random_state():
+            found, changed = perform(answer, call, results, tensors=tensors, double=double)
+        return Seen(_arrays(found), tuple(changed))
+    except MissingError as error:
+        text = f"{error} is not defined; run the cell that defines it, above this one"
+        return Seen(trouble="missing", text=text, name=str(error))
+    except NotImplementedError:
+        return Seen(
+            trouble="unanswered", text="not answered yet: a cell above still raises NotImplementedError"
+        )
+    except FormError as error:
+        return Seen(trouble="form", text=f"{error.name} is {error}", name=error.name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        text = " ".join(str(error).split())
+        text = text if len(text) <= 300 else f"{text[:300]} ..."
+        return Seen(trouble="error", text=f"your code raised {type(error).__name__}: {text}{_line_of(error)}")
+
+
+# ------------------------------------------------------------------------------------------------------- silence
+
+
+class _Printed(io.StringIO):
+    """The beginning of what was printed; the rest is dropped."""
+
+    def write(self, text: str) -> int:
+        super().write(text[: max(LONGEST_PRINT - self.tell(), 0)])
+        return len(text)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[io.StringIO]:
+    """Keep warnings, logs, prints and the file descriptor of standard error away from the notebook.
+
+    A grade cell that writes to standard error loses its points, whoever wrote. Yields what was printed.
+    """
+    printed = _Printed()
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    saved = None
+    with contextlib.suppress(OSError):
+        saved = os.dup(2)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield printed
+    finally:
+        if saved is not None:
+            os.dup2(saved, 2)
+            os.close(saved)
+        logging.disable(level)

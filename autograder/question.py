@@ -1,0 +1,207 @@
+"""What a question is: cases that ask an answer something, what is right, ways of going wrong by name, and words.
+
+An *answer* is a mapping from names to objects. The student's notebook is one, ``right`` is one, and a slip's wrong way
+is one: a case asks all three in the same manner, so nothing is written twice.
+"""
+
+from __future__ import annotations
+
+import inspect
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Answer = Mapping[str, Any]
+Arrays = dict[str, Array]
+Asked = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Largest accepted difference ``atol + rtol * |expected|``, and why it is that."""
+
+    rtol: float = 1e-4
+    atol: float = 1e-6
+    reason: str = "one float32 rounding per operation, a few operations deep"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cases that share points: they are given when all of its cases are right.
+
+    Args:
+        id: short name, unique within the question.
+        points: points of the group.
+        title: what it tests, as the student reads it.
+        judge: ``(got, asked)`` gives None when right, or the sentence that says what is wrong; in the place of a
+            comparison, where a bar is the rule.
+        within: in the place of the question's tolerance.
+        unchanged: not what comes back is looked at, but whether the arguments are what they were.
+    """
+
+    id: str
+    points: float
+    title: str
+    judge: Callable[[Arrays, Asked], str | None] | None = None
+    within: Tolerance | None = None
+    unchanged: bool = False
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call, as data: ``of`` is a name of the answer, or a probe ``(answer, **arguments)`` of the question's own.
+
+    A probe runs beside the student's code, from its text: it imports what it needs itself, or is one of a module
+    ``..._probe.py`` that imports nothing of the checks. It gives arrays by name.
+
+    Args:
+        then: arguments of a second call, of what came back (a class was called, its instance is now).
+        by: positions of the arguments by which the result is differentiated; ``upstream`` is the gradient from above.
+        result: which of several results is differentiated.
+        gives: names of what comes back, where the question's own do not fit this call.
+    """
+
+    of: str | Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    then: tuple[Any, ...] = ()
+    by: tuple[int, ...] = ()
+    upstream: Array | None = None
+    result: int = 0
+    gives: tuple[str, ...] = ()
+
+    def on(self, *then: Any, gives: str = "") -> Call:
+        """The same call, and what it gives called with these arguments."""
+        return replace(self, then=then, gives=(gives,) if gives else ())
+
+    def gradient(self, upstream: Array, *, by: int = 0, result: int = 0) -> Call:
+        """The gradient by an argument (of the second call where there is one), against the one from above."""
+        return replace(self, by=(by,), upstream=upstream, result=result, gives=("gradient",))
+
+
+def call(of: str | Callable[..., Any], /, *args: Any, **kwargs: Any) -> Call:
+    """A call, written as a call."""
+    return Call(of, args, kwargs)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call in a group. ``keeps_dtype``: whether results must have the arguments' dtype (None: the question says)."""
+
+    group: str
+    label: str
+    call: Call
+    keeps_dtype: bool | None = None
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A wrong way by name, with its sentence. It is recognised by exactly one of four.
+
+    Args:
+        wrong: an answer, or the function itself, that goes wrong in this way: the same arrays come back.
+        gives: ``asked`` to the arrays that come back, all or some of them.
+        error: a pattern that the exception's text matches.
+        seen: ``(got, asked)`` tells it from what came back.
+    """
+
+    id: str
+    sentence: str
+    wrong: Any = None
+    gives: Callable[[Asked], Mapping[str, Any]] | None = None
+    error: str | None = None
+    seen: Callable[[Arrays, Asked], bool] | None = None
+
+    def __post_init__(self) -> None:
+        ways = [way for way in (self.wrong, self.gives, self.error, self.seen) if way is not None]
+        if len(ways) != 1:
+            raise ValueError(
+                f"the slip {self.id!r} has {len(ways)} of wrong=, gives=, error= and seen=; expected one"
+            )
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question.
+
+    Args:
+        id: ``<set>.<question>``.
+        title: what it asks, in a few words.
+        groups: how the points are given.
+        cases: drawn from a random generator, edge cases among them.
+        right: the student's names and the right answer under them, with the signatures that the student is asked for;
+            only the names where ``values`` says what is right.
+        values: ``asked`` to the right arrays, in the place of a right answer.
+        slips: named wrong ways, the most specific first.
+        hints: from a nudge to the last step.
+        within: how close is right.
+        gives: names of what a function returns, where that is several things or has a better name than its function's.
+        tensors: whether the student's side gets tensors for arrays.
+        right_in_torch: whether the right answer and the slips compute with tensors rather than NumPy arrays.
+        keeps_dtype: whether results must have the arguments' dtype.
+        uses: names of earlier questions that an answer may call: ``{"exact_step": "ps1.lapicque"}``.
+        withheld: names of the library that do this work, not to be used in a graded answer.
+    """
+
+    id: str
+    title: str
+    groups: tuple[Group, ...]
+    cases: Callable[[np.random.Generator], Iterable[Case]]
+    right: Answer | tuple[str, ...]
+    values: Callable[[Asked], Mapping[str, Any]] | None = None
+    slips: tuple[Slip, ...] = ()
+    hints: tuple[str, ...] = ()
+    within: Tolerance = Tolerance()
+    gives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tensors: bool = True
+    right_in_torch: bool = False
+    keeps_dtype: bool = False
+    uses: Mapping[str, str] = field(default_factory=dict)
+    withheld: tuple[str, ...] = ()
+
+    @property
+    def points(self) -> float:
+        """Points of all groups."""
+        return float(sum(group.points for group in self.groups))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The student's names."""
+        return tuple(self.right)
+
+    @property
+    def answer(self) -> Answer:
+        """The right answer; empty where only its values are known."""
+        return self.right if isinstance(self.right, Mapping) else {}
+
+    def draw(self, seed: int) -> list[Case]:
+        """The cases for a seed; the same seed gives the same cases."""
+        return list(self.cases(np.random.default_rng([seed, zlib.crc32(self.id.encode())])))
+
+    def results(self, call: Call) -> tuple[str, ...]:
+        """Names of what a call gives; empty for a probe, which names its own."""
+        if callable(call.of):
+            return ()
+        return call.gives or self.gives.get(call.of, (call.of,))
+
+    def asked(self, call: Call) -> dict[str, Any]:
+        """The arguments by the names that the question gives them."""
+        if callable(call.of):
+            return dict(call.kwargs)
+        if call.of in self.answer:
+            named = inspect.signature(self.answer[call.of]).bind(*call.args, **call.kwargs).arguments
+        else:
+            named = {f"argument {at}": value for at, value in enumerate(call.args, start=1)} | dict(
+                call.kwargs
+            )
+        return {**named, **({"x": call.then[0]} if call.then else {})}
+
+    def wrong(self, slip: Slip) -> Answer:
+        """The slip's answer: the right one but for what is wrong."""
+        wrong = slip.wrong if isinstance(slip.wrong, Mapping) else {self.names[0]: slip.wrong}
+        return {**self.answer, **wrong}
