@@ -159,7 +159,7 @@ def cosine_similarity(a: Tensor, b: Tensor) -> float:
 
 
 def set_temperature(model: nn.Module, b: float) -> int:
-    """Give every :class:`~snnkit.surrogate.Dspike` in ``model`` the temperature ``b``.
+    """Give every :class:`~snnkit.surrogate.Dspike` that a module of ``model`` holds the temperature ``b``.
 
     Args:
         model: a network whose neurons use Dspike.
@@ -174,10 +174,11 @@ def set_temperature(model: nn.Module, b: float) -> int:
     Source: Li et al. 2021 (Dspike, NeurIPS).
     """
     require_positive("b", b)
-    surrogates = [module for module in model.modules() if isinstance(module, Dspike)]
+    held = (value for module in model.modules() for value in vars(module).values())
+    surrogates = {id(value): value for value in held if isinstance(value, Dspike)}
     if not surrogates:
         raise ValueError("the model has no Dspike surrogate; build its neurons with surrogate=Dspike()")
-    for surrogate in surrogates:
+    for surrogate in surrogates.values():
         surrogate.b = b
     return len(surrogates)
 

@@ -3,33 +3,32 @@ r"""Surrogate gradients: spikes in the forward pass, a smooth slope in the backw
 A spike is the Heaviside step of ``x = charge - threshold``, whose derivative is 0 or undefined. A surrogate
 keeps the step in the forward pass and replaces its derivative by that of a smooth step, the *primitive*.
 Every family here is a :class:`Surrogate`: calling an instance gives spikes, ``derivative(x)`` the slope used
-in the backward pass, ``primitive(x)`` the smooth step. They follow SpikingJelly's ``SurrogateFunctionBase``,
-so they serve in its neurons and in :mod:`snnkit.layers`.
+in the backward pass, ``primitive(x)`` the smooth step. They serve in :mod:`snnkit.layers` and, being callable,
+in the neurons of SpikingJelly.
 
 Convention: a neuron at threshold fires, Theta(0) = 1. ``alpha`` is a sharpness (larger is narrower) as in
 SpikingJelly, except in :class:`Sine`, where it is a half-width, and in :class:`Power`, an exponent.
 
-A new family is a primitive, its derivative and a constructor that names its parameters:
+A new family is a dataclass with its parameters, ``spiking`` as the last, its primitive and its derivative:
 
->>> class Logistic(Surrogate):
-...     def __init__(self, alpha: float = 4.0, spiking: bool = True) -> None:
-...         super().__init__(spiking=spiking, alpha=alpha)
-...     @staticmethod
-...     def primitive_function(x, alpha):
-...         return (alpha * x).sigmoid()
-...     @staticmethod
-...     def derivative_function(x, alpha):
-...         return alpha * (alpha * x).sigmoid() * (-alpha * x).sigmoid()
+>>> @dataclass
+... class Logistic(Surrogate):
+...     alpha: float = 4.0
+...     spiking: bool = True
+...     def primitive(self, x):
+...         return (self.alpha * x).sigmoid()
+...     def derivative(self, x):
+...         return self.alpha * (self.alpha * x).sigmoid() * (-self.alpha * x).sigmoid()
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
-from spikingjelly.activation_based.surrogate import SurrogateFunctionBase
 from torch import Tensor
 
 from snnkit._validate import require_float, require_positive
@@ -56,93 +55,75 @@ __all__ = [
 
 
 class _Spike(torch.autograd.Function):
-    """Theta(x) forward, ``family.derivative_function`` backward."""
+    """Theta(x) forward, the surrogate's ``derivative`` backward."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, family: type[Surrogate], parameters: dict[str, float]) -> Tensor:
+    def forward(x: Tensor, surrogate: Surrogate) -> Tensor:
         return heaviside(x)
 
     @staticmethod
-    def setup_context(
-        ctx: Any, inputs: tuple[Tensor, type[Surrogate], dict[str, float]], output: Tensor
-    ) -> None:
-        x, ctx.family, ctx.parameters = inputs
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Surrogate], output: Tensor) -> None:
+        x, ctx.surrogate = inputs
         ctx.save_for_backward(x)
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
-        return grad_outputs[0] * ctx.family.derivative_function(x, **ctx.parameters), None, None
+        return grad_outputs[0] * ctx.surrogate.derivative(x), None
 
 
-class Surrogate(SurrogateFunctionBase):  # type: ignore[misc]
-    """Base of every family: a subclass gives ``primitive_function`` and ``derivative_function``.
+class Surrogate:
+    """Base of every family, a dataclass of positive parameters that gives ``primitive`` and ``derivative``.
 
-    Args:
-        spiking: True gives spikes with a surrogate slope; False gives the primitive itself.
-        **parameters: the family's parameters, each a positive number, kept as attributes of the same name.
+    With ``spiking=True`` a call gives spikes with the surrogate slope, with ``spiking=False`` the primitive.
 
     Raises:
         ValueError: a parameter is not positive and finite.
 
-    Source: Neftci, Mostafa and Zenke 2019; interface of SpikingJelly 2.0.
+    Source: Neftci, Mostafa and Zenke 2019.
     """
 
-    def __init__(self, spiking: bool = True, **parameters: float) -> None:
-        for name, value in parameters.items():
-            require_positive(name, value)
-        super().__init__(spiking=spiking, **parameters)
+    spiking = True
 
-    @staticmethod
-    def primitive_function(x: Tensor, **parameters: float) -> Tensor:
-        """The smooth step, elementwise; a subclass defines it."""
-        raise TypeError("a surrogate needs a static method primitive_function(x, **parameters)")
-
-    @staticmethod
-    def derivative_function(x: Tensor, **parameters: float) -> Tensor:
-        """The derivative of the primitive, elementwise; a subclass defines it."""
-        raise TypeError("a surrogate needs a static method derivative_function(x, **parameters)")
-
-    @classmethod
-    def spiking_function(cls, x: Tensor, **parameters: float) -> Tensor:
-        """Spikes of ``x = charge - threshold`` with the surrogate slope (SpikingJelly's interface)."""
-        spikes: Tensor = _Spike.apply(x, cls, parameters)  # type: ignore[no-untyped-call]
-        return spikes
-
-    @classmethod
-    def backward(cls, grad_output: Tensor, x: Tensor, **parameters: float) -> Tensor:
-        """``grad_output`` times the slope at ``x`` (SpikingJelly's interface)."""
-        return grad_output * cls.derivative_function(x, **parameters)
+    def __post_init__(self) -> None:
+        for parameter in fields(self):  # type: ignore[arg-type]
+            if parameter.name != "spiking":
+                require_positive(parameter.name, getattr(self, parameter.name))
 
     def primitive(self, x: Tensor) -> Tensor:
-        """The smooth step at ``x``, with this instance's parameters; same shape as ``x``."""
-        return self.primitive_function(x, **self._sg_params)
+        """The smooth step at ``x``, elementwise; a family defines it."""
+        raise TypeError(f"the surrogate {type(self).__name__} needs a method primitive(self, x)")
 
     def derivative(self, x: Tensor) -> Tensor:
-        """The surrogate slope at ``x``, with this instance's parameters; same shape as ``x``."""
-        return self.derivative_function(x, **self._sg_params)
+        """The surrogate slope at ``x``, the derivative of the primitive, elementwise; a family defines it."""
+        raise TypeError(f"the surrogate {type(self).__name__} needs a method derivative(self, x)")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Spikes of ``x = charge - threshold`` with the surrogate slope, or the primitive if not ``spiking``."""
+        spikes: Tensor = _Spike.apply(x, self) if self.spiking else self.primitive(x)  # type: ignore[no-untyped-call]
+        return spikes
 
 
+@dataclass
 class Rectangle(Surrogate):
     """Slope alpha on |x| <= 1/(2 alpha), 0 outside. Peak alpha, area 1.
 
     Source: Wu et al. 2018 (STBP).
     """
 
-    def __init__(self, alpha: float = 1.0, spiking: bool = True) -> None:
-        super().__init__(spiking=spiking, alpha=alpha)
+    alpha: float = 1.0
+    spiking: bool = True
 
-    @staticmethod
-    def primitive_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
-        return (alpha * x + 0.5).clamp(0, 1)
+    def primitive(self, x: Tensor) -> Tensor:
+        return (self.alpha * x + 0.5).clamp(0, 1)
 
-    @staticmethod
-    def derivative_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
-        return alpha * ((alpha * x).abs() <= 0.5).to(x.dtype)
+    def derivative(self, x: Tensor) -> Tensor:
+        return self.alpha * ((self.alpha * x).abs() <= 0.5).to(x.dtype)
 
 
+@dataclass
 class Triangle(Surrogate):
     """Slope ``peak * (1 - |x| / width)`` on |x| <= width, 0 outside. Area peak * width.
 
@@ -151,19 +132,19 @@ class Triangle(Surrogate):
     Source: Bellec et al. 2018 (their damping factor is ``peak``).
     """
 
-    def __init__(self, width: float = 1.0, peak: float = 1.0, spiking: bool = True) -> None:
-        super().__init__(spiking=spiking, width=width, peak=peak)
+    width: float = 1.0
+    peak: float = 1.0
+    spiking: bool = True
 
-    @staticmethod
-    def primitive_function(x: Tensor, width: float, peak: float) -> Tensor:  # type: ignore[override]
-        inside = x.clamp(-width, width)
-        return 0.5 + peak * (inside - inside * inside.abs() / (2 * width))
+    def primitive(self, x: Tensor) -> Tensor:
+        inside = x.clamp(-self.width, self.width)
+        return 0.5 + self.peak * (inside - inside * inside.abs() / (2 * self.width))
 
-    @staticmethod
-    def derivative_function(x: Tensor, width: float, peak: float) -> Tensor:  # type: ignore[override]
-        return (x.abs() * (-peak / width)).add_(peak).relu_()
+    def derivative(self, x: Tensor) -> Tensor:
+        return (x.abs() * (-self.peak / self.width)).add_(self.peak).relu_()
 
 
+@dataclass
 class PiecewiseQuadratic(Surrogate):
     """Slope alpha - alpha^2 |x| on |x| <= 1/alpha, exactly 0 outside. Peak alpha, area 1.
 
@@ -173,115 +154,109 @@ class PiecewiseQuadratic(Surrogate):
     Source: Esser et al. 2016; SpikingJelly's ``PiecewiseQuadratic``.
     """
 
-    def __init__(self, alpha: float = 1.0, spiking: bool = True) -> None:
-        super().__init__(spiking=spiking, alpha=alpha)
+    alpha: float = 1.0
+    spiking: bool = True
 
-    @staticmethod
-    def primitive_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
-        return Triangle.primitive_function(x, width=1 / alpha, peak=alpha)
+    def primitive(self, x: Tensor) -> Tensor:
+        return Triangle(1 / self.alpha, self.alpha).primitive(x)
 
-    @staticmethod
-    def derivative_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
-        return Triangle.derivative_function(x, width=1 / alpha, peak=alpha)
+    def derivative(self, x: Tensor) -> Tensor:
+        return Triangle(1 / self.alpha, self.alpha).derivative(x)
 
 
+@dataclass
 class Exponential(Surrogate):
     """Slope alpha/2 exp(-alpha |x|). Peak alpha/2, area 1.
 
     Source: Shrestha and Orchard 2018 (SLAYER); SpikingJelly's ``PiecewiseExp`` (default alpha 1).
     """
 
-    def __init__(self, alpha: float = 2.0, spiking: bool = True) -> None:
-        super().__init__(spiking=spiking, alpha=alpha)
+    alpha: float = 2.0
+    spiking: bool = True
 
-    @staticmethod
-    def primitive_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
+    def primitive(self, x: Tensor) -> Tensor:
         # Written without |x|, whose derivative torch sets to 0 at x = 0.
-        falling = (alpha * x.clamp(max=0)).exp()
-        rising = (-alpha * x.clamp(min=0)).exp()
+        falling = (self.alpha * x.clamp(max=0)).exp()
+        rising = (-self.alpha * x.clamp(min=0)).exp()
         return torch.where(x < 0, falling / 2, 1 - rising / 2)
 
-    @staticmethod
-    def derivative_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
-        return alpha / 2 * (x.abs() * -alpha).exp_()
+    def derivative(self, x: Tensor) -> Tensor:
+        return self.alpha / 2 * (x.abs() * -self.alpha).exp_()
 
 
+@dataclass
 class Sigmoid(Surrogate):
     """Slope alpha s (1 - s) with s = sigmoid(alpha x). Peak alpha/4, area 1.
 
     Source: SpikingJelly's ``Sigmoid``; Zenke and Ganguli 2018 use a related slope.
     """
 
-    def __init__(self, alpha: float = 4.0, spiking: bool = True) -> None:
-        super().__init__(spiking=spiking, alpha=alpha)
+    alpha: float = 4.0
+    spiking: bool = True
 
-    @staticmethod
-    def primitive_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
-        return (alpha * x).sigmoid()
+    def primitive(self, x: Tensor) -> Tensor:
+        return (self.alpha * x).sigmoid()
 
-    @staticmethod
-    def derivative_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
+    def derivative(self, x: Tensor) -> Tensor:
         # sigmoid(y) sigmoid(-y) rather than s (1 - s): the latter rounds to 0 for large y.
-        scaled = alpha * x
-        return scaled.sigmoid() * (-scaled).sigmoid() * alpha
+        scaled = self.alpha * x
+        return scaled.sigmoid() * (-scaled).sigmoid() * self.alpha
 
 
+@dataclass
 class ATan(Surrogate):
     """Slope alpha/2 / (1 + (pi alpha x / 2)^2). Peak alpha/2, area 1 (heavy tails: nowhere 0).
 
     Source: Fang et al. 2021 (PLIF); SpikingJelly's ``ATan``.
     """
 
-    def __init__(self, alpha: float = 2.0, spiking: bool = True) -> None:
-        super().__init__(spiking=spiking, alpha=alpha)
+    alpha: float = 2.0
+    spiking: bool = True
 
-    @staticmethod
-    def primitive_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
-        return (math.pi / 2 * alpha * x).atan() / math.pi + 0.5
+    def primitive(self, x: Tensor) -> Tensor:
+        return (math.pi / 2 * self.alpha * x).atan() / math.pi + 0.5
 
-    @staticmethod
-    def derivative_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
+    def derivative(self, x: Tensor) -> Tensor:
         # 1/slope = 2/alpha + pi^2 alpha x^2 / 2, in as few passes as possible.
-        return (x * x).mul_(math.pi**2 * alpha / 2).add_(2 / alpha).reciprocal_()
+        return (x * x).mul_(math.pi**2 * self.alpha / 2).add_(2 / self.alpha).reciprocal_()
 
 
+@dataclass
 class Erf(Surrogate):
     """Slope alpha/sqrt(pi) exp(-alpha^2 x^2), a Gaussian. Peak alpha/sqrt(pi), area 1.
 
     Source: Esser et al. 2015 use a Gaussian slope; SpikingJelly's ``Erf``.
     """
 
-    def __init__(self, alpha: float = 2.0, spiking: bool = True) -> None:
-        super().__init__(spiking=spiking, alpha=alpha)
+    alpha: float = 2.0
+    spiking: bool = True
 
-    @staticmethod
-    def primitive_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
-        return (alpha * x).erf() / 2 + 0.5
+    def primitive(self, x: Tensor) -> Tensor:
+        return (self.alpha * x).erf() / 2 + 0.5
 
-    @staticmethod
-    def derivative_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
-        return alpha / math.sqrt(math.pi) * (x * x).mul_(-(alpha**2)).exp_()
+    def derivative(self, x: Tensor) -> Tensor:
+        return self.alpha / math.sqrt(math.pi) * (x * x).mul_(-(self.alpha**2)).exp_()
 
 
+@dataclass
 class SoftSign(Surrogate):
     """Slope alpha / (2 (1 + alpha |x|)^2). Peak alpha/2, area 1 (heavy tails: nowhere 0).
 
     Source: SpikingJelly's ``SoftSign``; the SuperSpike slope of Zenke and Ganguli 2018 up to its height.
     """
 
-    def __init__(self, alpha: float = 2.0, spiking: bool = True) -> None:
-        super().__init__(spiking=spiking, alpha=alpha)
+    alpha: float = 2.0
+    spiking: bool = True
 
-    @staticmethod
-    def primitive_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
-        scaled = alpha * x
+    def primitive(self, x: Tensor) -> Tensor:
+        scaled = self.alpha * x
         return scaled / (1 + scaled.abs()) / 2 + 0.5
 
-    @staticmethod
-    def derivative_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
-        return alpha / 2 * (x.abs() * alpha).add_(1).square_().reciprocal_()
+    def derivative(self, x: Tensor) -> Tensor:
+        return self.alpha / 2 * (x.abs() * self.alpha).add_(1).square_().reciprocal_()
 
 
+@dataclass
 class Sine(Surrogate):
     """S(x): slope pi/(4 alpha) cos(pi x / (2 alpha)) on |x| <= alpha, 0 outside. Peak pi/(4 alpha), area 1.
 
@@ -290,19 +265,18 @@ class Sine(Surrogate):
     Source: derivative of 1/2 sin(pi x / (2 alpha)) + 1/2.
     """
 
-    def __init__(self, alpha: float = 1.0, spiking: bool = True) -> None:
-        super().__init__(spiking=spiking, alpha=alpha)
+    alpha: float = 1.0
+    spiking: bool = True
 
-    @staticmethod
-    def primitive_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
-        return (math.pi / (2 * alpha) * x.clamp(-alpha, alpha)).sin() / 2 + 0.5
+    def primitive(self, x: Tensor) -> Tensor:
+        return (math.pi / (2 * self.alpha) * x.clamp(-self.alpha, self.alpha)).sin() / 2 + 0.5
 
-    @staticmethod
-    def derivative_function(x: Tensor, alpha: float) -> Tensor:  # type: ignore[override]
-        slope = math.pi / (4 * alpha) * (x * (math.pi / (2 * alpha))).cos_()
-        return slope.masked_fill_(x.abs() > alpha, 0)
+    def derivative(self, x: Tensor) -> Tensor:
+        slope = math.pi / (4 * self.alpha) * (x * (math.pi / (2 * self.alpha))).cos_()
+        return slope.masked_fill_(x.abs() > self.alpha, 0)
 
 
+@dataclass
 class Power(Surrogate):
     """P(x): slope alpha/2 max(|x|, floor)^(alpha - 1) on |x| <= 1, 0 outside, for 0 < alpha <= 1.
 
@@ -310,12 +284,7 @@ class Power(Surrogate):
     alpha/2 floor^(alpha - 1) (2.5 at the defaults) and the area 1 - (1 - alpha) floor^alpha (0.95 at the
     defaults), so the primitive, continuous here, rises by that much. At |x| = 1 the slope jumps from alpha/2
     to 0.
-
-    Args:
-        alpha: exponent, in (0, 1].
-        floor: smallest |x| the power is taken of, in (0, 1]; a smaller one is closer to P(x) and gives the
-            gradient a larger variance.
-        spiking: see :class:`Surrogate`.
+    A smaller floor is closer to P(x) and gives the gradient a larger variance.
 
     Raises:
         ValueError: ``alpha`` or ``floor`` is outside (0, 1].
@@ -323,72 +292,60 @@ class Power(Surrogate):
     Source: derivative of 1/2 sign(x) |x|^alpha + 1/2, floored.
     """
 
-    def __init__(self, alpha: float = 0.5, floor: float = 1e-2, spiking: bool = True) -> None:
-        super().__init__(spiking=spiking, alpha=alpha, floor=floor)
-        for name, value in (("alpha", alpha), ("floor", floor)):
+    alpha: float = 0.5
+    floor: float = 1e-2
+    spiking: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, value in (("alpha", self.alpha), ("floor", self.floor)):
             if value > 1:
                 raise ValueError(f"{name} must lie in (0, 1]; got {value}")
 
-    @staticmethod
-    def primitive_function(x: Tensor, alpha: float, floor: float) -> Tensor:  # type: ignore[override]
+    def primitive(self, x: Tensor) -> Tensor:
         inside = x.clamp(-1, 1)
-        linear = inside.abs() <= floor
-        slope = alpha / 2 * floor ** (alpha - 1)
+        linear = inside.abs() <= self.floor
+        slope = self.alpha / 2 * self.floor ** (self.alpha - 1)
         # Outside the linear part only, so that no infinite slope of the power enters the gradient.
-        magnitude = torch.where(linear, floor, inside.abs())
-        power = inside.sign() * (magnitude**alpha / 2 + (slope * floor - floor**alpha / 2))
+        magnitude = torch.where(linear, self.floor, inside.abs())
+        power = inside.sign() * (
+            magnitude**self.alpha / 2 + (slope * self.floor - self.floor**self.alpha / 2)
+        )
         return 0.5 + torch.where(linear, slope * inside, power)
 
-    @staticmethod
-    def derivative_function(x: Tensor, alpha: float, floor: float) -> Tensor:  # type: ignore[override]
+    def derivative(self, x: Tensor) -> Tensor:
         magnitude = x.abs()
-        slope = alpha / 2 * magnitude.clamp(min=floor).pow_(alpha - 1)
+        slope = self.alpha / 2 * magnitude.clamp(min=self.floor).pow_(self.alpha - 1)
         return slope.masked_fill_(magnitude > 1, 0)
 
 
+@dataclass
 class Dspike(Surrogate):
     """Slope b / (2 tanh(b/2)) sech^2(b x) on |x| <= 1/2, 0 outside. Area 1.
 
     The window is centred on the threshold: x = charge - threshold. The primitive tends to the straight line
     x + 1/2 as b tends to 0 and to the step Theta(x) as b grows. :mod:`snnkit.dspike` chooses b in training.
-
-    Args:
-        b: temperature, positive; may be changed between batches.
-        spiking: see :class:`Surrogate`.
+    The temperature ``b`` may be changed between batches.
 
     Source: Li et al. 2021 (Dspike, NeurIPS), whose window [0, 1] is this one for a threshold of 1/2.
     """
 
-    def __init__(self, b: float = 3.0, spiking: bool = True) -> None:
-        super().__init__(spiking=spiking, b=b)
+    b: float = 3.0
+    spiking: bool = True
 
-    @staticmethod
-    def primitive_function(x: Tensor, b: float) -> Tensor:  # type: ignore[override]
-        return (b * x.clamp(-0.5, 0.5)).tanh() / (2 * math.tanh(b / 2)) + 0.5
+    def primitive(self, x: Tensor) -> Tensor:
+        return (self.b * x.clamp(-0.5, 0.5)).tanh() / (2 * math.tanh(self.b / 2)) + 0.5
 
-    @staticmethod
-    def derivative_function(x: Tensor, b: float) -> Tensor:  # type: ignore[override]
+    def derivative(self, x: Tensor) -> Tensor:
         # cosh overflows to infinity, which gives the slope 0 it should; 1 - tanh^2 would reach 0 far earlier.
-        slope = b / (2 * math.tanh(b / 2)) * (x * b).cosh_().square_().reciprocal_()
+        slope = self.b / (2 * math.tanh(self.b / 2)) * (x * self.b).cosh_().square_().reciprocal_()
         return slope.masked_fill_(x.abs() > 0.5, 0)
 
 
-FAMILIES: dict[str, type[Surrogate]] = {
-    family.__name__: family
-    for family in (
-        Rectangle,
-        Triangle,
-        PiecewiseQuadratic,
-        Exponential,
-        Sigmoid,
-        ATan,
-        Erf,
-        SoftSign,
-        Sine,
-        Power,
-        Dspike,
-    )
-}
+_IN_ORDER: list[type[Surrogate]] = [
+    Rectangle, Triangle, PiecewiseQuadratic, Exponential, Sigmoid, ATan, Erf, SoftSign, Sine, Power, Dspike
+]  # fmt: skip
+FAMILIES = {family.__name__: family for family in _IN_ORDER}
 """Every family by name, for plots and sweeps; each can be built without arguments.
 
 :meta hide-value:
@@ -396,16 +353,10 @@ FAMILIES: dict[str, type[Surrogate]] = {
 
 
 def derivative_of(surrogate: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """The slope of any surrogate as a function of ``x = charge - threshold``.
+    """The slope of any surrogate as a function of ``x = charge - threshold``, shaped like ``x``.
 
-    Uses the method ``derivative`` of a :class:`Surrogate`; for another callable, such as a surrogate of
-    SpikingJelly, one backward pass through it.
-
-    Args:
-        surrogate: maps a tensor to spikes of the same shape, elementwise.
-
-    Returns:
-        A function from a tensor to the slopes at its elements.
+    A :class:`Surrogate` has it as its method ``derivative``; any other elementwise function to spikes, such as a
+    surrogate of SpikingJelly, gets one backward pass.
 
     Raises:
         TypeError: ``surrogate`` is not callable.
@@ -425,17 +376,10 @@ def derivative_of(surrogate: Callable[[Tensor], Tensor]) -> Callable[[Tensor], T
 
 
 def zero_gradient_share(surrogate: Callable[[Tensor], Tensor], x: Tensor) -> float:
-    """Share of the elements of ``x`` at which the surrogate slope is exactly 0.
-
-    Args:
-        surrogate: a :class:`Surrogate` or any callable that :func:`derivative_of` accepts.
-        x: ``charge - threshold``, any shape, floating point.
-
-    Returns:
-        A number from 0 (every element passes a gradient) to 1 (none does).
+    """Share, from 0 to 1, of the elements of ``x = charge - threshold`` at which the surrogate slope is exactly 0.
 
     Raises:
-        TypeError: ``x`` is not a floating-point tensor.
+        TypeError: ``x`` is not a floating-point tensor, or ``surrogate`` is not callable.
         ValueError: ``x`` is empty.
     """
     require_float("x", x)
