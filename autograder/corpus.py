@@ -23,7 +23,8 @@ from typing import Any, TypeVar
 
 from autograder.checks import checks_of
 from autograder.checks.core import Check, quiet
-from autograder.course import CourseError, source_of, write_if_changed
+from autograder.course import CourseError, source_of
+from autograder.files import write_if_changed
 from autograder.results import StudentGrade
 
 CORPUS = Path(__file__).parent / "corpus"

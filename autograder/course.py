@@ -5,16 +5,14 @@ Convention: the checkout is the folder that holds ``nbgrader_config.py`` and ``s
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import snnkit
+from autograder.files import digest
 
 COURSE_ID = "snn"
 CELL_TIMEOUT = 120
@@ -105,29 +103,8 @@ def last_error(log: str) -> str:
     return kept[-1] if kept else ""
 
 
-def digest(parts: Iterable[bytes]) -> str:
-    """A hash of byte strings, each with its length, as hexadecimal text."""
-    state = hashlib.sha256()
-    for part in parts:
-        state.update(len(part).to_bytes(8, "little"))
-        state.update(part)
-    return state.hexdigest()
-
-
 def code_version() -> str:
     """A hash of all code that decides a grade: the library, the checks and the grader."""
     folders = (Path(snnkit.__file__).parent, Path(__file__).parent)
     files = sorted(path for folder in folders for path in folder.rglob("*.py") if "corpus" not in path.parts)
     return digest(part for path in files for part in (path.name.encode(), path.read_bytes()))
-
-
-def write_if_changed(path: Path, content: bytes) -> bool:
-    """Write a file as a whole (by renaming), unless it already holds this content; True when written."""
-    with contextlib.suppress(OSError):
-        if path.read_bytes() == content:
-            return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    half.write_bytes(content)
-    half.replace(path)
-    return True

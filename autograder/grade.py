@@ -24,11 +24,10 @@ from autograder.course import (
     checkout,
     code_version,
     default_gradebook,
-    digest,
     source_of,
-    write_if_changed,
 )
 from autograder.executed import answers_before, executed_notebook, manual_score
+from autograder.files import digest, write_if_changed
 from autograder.gradebook import Entry, extensions, write_gradebook
 from autograder.isolation.limits import Limits
 from autograder.isolation.runner import Cell, course_secret, read_cells, restore, student_seed

@@ -23,13 +23,12 @@ from autograder.course import (
     CourseError,
     checkout,
     configure,
-    digest,
     exercise_of,
     last_error,
     problem_sets,
     source_of,
-    write_if_changed,
 )
+from autograder.files import digest, write_if_changed
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder.course import write_if_changed
+from autograder.files import write_if_changed
 
 
 @dataclass

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from autograder.files import write_whole
 from benchmarks.harness import Entry
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,10 +103,7 @@ def write(entries: Sequence[Entry], path: Path = OUTPUT) -> None:
     if twice:
         raise ValueError(f"every row needs a name of its own; found twice: {', '.join(twice)}")
     text = json.dumps([record(entry) for entry in entries], indent=2) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".tmp")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, text.encode())
 
 
 def verdict(entry: Entry) -> str:

@@ -6,7 +6,6 @@ Files are replaced as a whole, so that a run that is stopped leaves the last com
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -18,17 +17,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from autograder.files import file_digest, write_whole
+
 RESULTS = Path(__file__).resolve().parent / "results"
 PACKAGES = ("torch", "numpy", "spikingjelly", "snnkit")
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def files(name: str, folder: Path, *patterns: str) -> dict[str, Path]:
@@ -107,7 +99,7 @@ def provenance(*, seed: int, data: Mapping[str, Path], clock: Clock, **settings:
     """
     return {
         "seed": seed,
-        "data_sha256": {name: sha256(path) for name, path in sorted(data.items())},
+        "data_sha256": {name: file_digest(path) for name, path in sorted(data.items())},
         "settings": settings,
         "versions": versions(),
         "hardware": clock.hardware(),
@@ -119,12 +111,8 @@ def provenance(*, seed: int, data: Mapping[str, Path], clock: Clock, **settings:
 
 def write(path: Path, rows: list[dict[str, Any]], record: Mapping[str, Any]) -> None:
     """Replace ``path`` by ``{"rows": rows, "provenance": record}`` in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(
-        json.dumps({"rows": rows, "provenance": dict(record)}, indent=1) + "\n", encoding="utf-8"
-    )
-    os.replace(draft, path)
+    text = json.dumps({"rows": rows, "provenance": dict(record)}, indent=1) + "\n"
+    write_whole(path, text.encode())
 
 
 def read(path: Path) -> dict[str, Any]:

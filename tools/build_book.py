@@ -9,7 +9,6 @@ when the build has succeeded; the files that make the next build fast lie beside
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import re
@@ -20,6 +19,8 @@ import textwrap
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from autograder.files import digest, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 #: A change here means that every page is executed again.
@@ -69,20 +70,20 @@ def main(arguments: list[str] | None = None) -> int:
     work.mkdir(parents=True, exist_ok=True)
     # A build that stops here keeps what was executed, and reads every page again: Sphinx repeats a warning
     # only when it does.
-    record.write_text(json.dumps({"code": wanted["code"]}), encoding="utf-8")
+    write_whole(record, json.dumps({"code": wanted["code"]}).encode())
     status, problems = _run(work)
     if status or problems:
         _report(problems, status)
         return 1
     _publish(work / "_build" / "html", out)
-    record.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+    write_whole(record, json.dumps(wanted, indent=1).encode())
     print(f"The book was built in {time.monotonic() - started:.0f} s: {index}")
     return 0
 
 
 def _state() -> dict[str, str]:
     return {
-        "code": _digest([*_files(CODE), sys.version]),
+        "code": _digest(_files(CODE), sys.version),
         "pages": _digest(_files(PAGES)),
         "layout": _digest(_files(LAYOUT)),
         "static": _digest(_files(STATIC)),
@@ -101,15 +102,11 @@ def _is_derived(path: Path) -> bool:
     return name.startswith(DERIVED) or "__pycache__" in name or ".ipynb_checkpoints" in name
 
 
-def _digest(parts: Iterable[Path | str]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Path):
-            digest.update(part.relative_to(ROOT).as_posix().encode() + b"\0" + part.read_bytes())
-        else:
-            digest.update(part.encode())
-        digest.update(b"\0")
-    return digest.hexdigest()
+def _digest(paths: Iterable[Path], *more: str) -> str:
+    named = (
+        part for path in paths for part in (path.relative_to(ROOT).as_posix().encode(), path.read_bytes())
+    )
+    return digest([*named, *(part.encode() for part in more)])
 
 
 def _read(record: Path) -> dict[str, str]:

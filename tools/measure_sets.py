@@ -22,7 +22,8 @@ from rich.table import Table
 
 from autograder import corpus
 from autograder.batch import Cluster
-from autograder.course import checkout, exercise_of, problem_sets, write_if_changed
+from autograder.course import checkout, exercise_of, problem_sets
+from autograder.files import write_if_changed
 from autograder.grade import Execution, grade
 from autograder.sets import MEASURED
 from experiments.provenance import command, hardware, versions

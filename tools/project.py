@@ -13,7 +13,7 @@ import io
 import sys
 from pathlib import Path
 
-from autograder.course import write_if_changed
+from autograder.files import write_if_changed
 from autograder.release import solution_notebook, to_bytes
 
 ROOT = Path(__file__).resolve().parent.parent

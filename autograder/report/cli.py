@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from autograder.course import CourseError, checkout, source_of, write_if_changed
+from autograder.course import CourseError, checkout, source_of
+from autograder.files import write_if_changed
 
 
 class Target(StrEnum):

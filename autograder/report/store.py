@@ -13,7 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from autograder.course import CourseError, default_gradebook, write_if_changed
+from autograder.course import CourseError, default_gradebook
+from autograder.files import write_if_changed
 from autograder.gradebook import Manual, given_by_people
 from autograder.report.export import own_csv
 from autograder.report.feedback import feedback
