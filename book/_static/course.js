@@ -2,18 +2,29 @@
 (function () {
   "use strict";
 
-  // What scrolls sideways can be reached and scrolled with the keyboard; tables and the map say that they do.
+  // What scrolls can be reached and scrolled with the keyboard; tables, formulas and the map say that they scroll.
+  // Content that is larger than its box by no more than a pixel is a browser's rounding: it does not scroll.
+  const SCROLLS = ".bd-article pre, .bd-article .output, .pst-scrollable-table-container, .course-map, .indextable, " +
+    ".modindextable, .bd-article div.math, mjx-container[display=true]";
+
   function reachable() {
-    const boxes = document.querySelectorAll(
-      ".bd-article pre, .bd-article .output, .pst-scrollable-table-container, .course-map, .indextable, .modindextable, .bd-article div.math, mjx-container[display=true]");
-    for (const box of boxes) {
-      box.classList.toggle("wide", box.scrollWidth > box.clientWidth + 1);
-      if (box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1) {
-        box.tabIndex = 0;
-      } else if (box.tabIndex === 0) {
-        box.removeAttribute("tabindex");
-      }
-    }
+    const boxes = [...document.querySelectorAll(SCROLLS)];
+    for (const box of boxes) box.classList.remove("fits");
+    const sizes = boxes.map((box) => [box.scrollWidth - box.clientWidth, box.scrollHeight - box.clientHeight]);
+    boxes.forEach((box, index) => {
+      const [across, down] = sizes[index].map((excess) => excess > 1);
+      box.classList.toggle("wide", across);
+      box.classList.toggle("fits", !across && !down);
+      if (across || down) box.tabIndex = 0;
+      else if (box.tabIndex === 0) box.removeAttribute("tabindex");
+    });
+  }
+
+  // A box is measured when its size changes: at first, with the window, and when the part that hides it is opened.
+  const sizes = new ResizeObserver(reachable);
+  function measured() {
+    for (const box of document.querySelectorAll(SCROLLS)) sizes.observe(box);
+    reachable();
   }
 
   // The theme repeats some identifiers; an identifier names one element.
@@ -56,10 +67,9 @@
   unique();
   named();
   broken();
-  reachable();
-  window.addEventListener("load", reachable);
-  window.addEventListener("resize", reachable);
+  measured();
+  document.fonts.ready.then(reachable);
   if (window.MathJax && window.MathJax.startup && window.MathJax.startup.promise) {
-    window.MathJax.startup.promise.then(reachable);
+    window.MathJax.startup.promise.then(measured);
   }
 })();
