@@ -26,8 +26,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snnkit._validate import require_float, require_steps
-from snnkit.conversion.convert import Affine, SpikingNetwork, constant_nodes
+from snnkit.conversion.folding import Affine
+from snnkit.conversion.network import SpikingNetwork
 from snnkit.conversion.neuron import SpikingActivation
+from snnkit.conversion.schedule import constant_nodes
 from snnkit.layers import LIF
 
 Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
@@ -293,7 +295,7 @@ def count_played(network: SpikingNetwork, frames: Tensor) -> Operations:
 
     Args:
         network: A converted network with its thresholds.
-        frames: Inputs over time, [T, N, ...]; see :meth:`snnkit.conversion.convert.SpikingNetwork.play`.
+        frames: Inputs over time, [T, N, ...]; see :meth:`snnkit.conversion.SpikingNetwork.play`.
 
     Returns:
         The counts over all T steps.

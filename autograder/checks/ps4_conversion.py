@@ -203,7 +203,7 @@ FOLD = Check(
         "`scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)`; a weight of any number of axes is scaled by "
         "`weight * scale.reshape(-1, *[1] * (weight.dim() - 1))`.",
     ),
-    withheld=("snnkit.conversion.convert.fold_batchnorm", "snnkit.conversion.convert.batchnorm_affine"),
+    withheld=("snnkit.conversion.folding.fold_batchnorm", "snnkit.conversion.folding.batchnorm_affine"),
 )
 
 
@@ -1695,7 +1695,7 @@ ACCURACY = Check(
         "block.norm)`, `activation = block(activation)`, `threshold = adaptive_threshold(activation, steps, 0.5)`, "
         "`SpikingLayer(weight, bias, threshold, stride=block.conv.stride, initial=threshold.reshape(-1, 1, 1) / 2)`.",
     ),
-    withheld=("snnkit.conversion.convert.convert",),
+    withheld=("snnkit.conversion.trace.convert",),
 )
 
 

@@ -17,14 +17,8 @@ from snnkit.conversion.calibration import (
     WeightCalibration,
     calibrate,
 )
-from snnkit.conversion.convert import (
-    Affine,
-    ConversionError,
-    QuantisedActivation,
-    SpikingNetwork,
-    convert,
-    fold_batchnorm,
-)
+from snnkit.conversion.folding import Affine, ConversionError, fold_batchnorm
+from snnkit.conversion.network import SpikingNetwork
 from snnkit.conversion.neuron import (
     BiasShift,
     BinarySpikes,
@@ -45,6 +39,7 @@ from snnkit.conversion.threshold import (
     set_thresholds,
     staircase_errors,
 )
+from snnkit.conversion.trace import QuantisedActivation, convert
 
 __all__ = [
     "QCFS",

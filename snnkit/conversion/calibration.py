@@ -30,8 +30,9 @@ from tqdm import tqdm
 
 from snnkit._validate import require_positive, require_steps
 from snnkit.conversion._batches import Images, image_batches
-from snnkit.conversion.convert import SpikingNetwork, reads_shape
+from snnkit.conversion.network import SpikingNetwork
 from snnkit.conversion.neuron import BinarySpikes, SpikingActivation, align
+from snnkit.conversion.schedule import reads_shape
 
 # --- what a value is over time ----------------------------------------------------------------------------------
 

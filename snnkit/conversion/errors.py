@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from snnkit._validate import require_float, require_steps
-from snnkit.conversion.convert import SpikingNetwork
+from snnkit.conversion.network import SpikingNetwork
 from snnkit.conversion.neuron import SpikingActivation, align
 from snnkit.conversion.unevenness import Case, Verdict, classify
 
@@ -143,7 +143,7 @@ def spiking_layers(network: SpikingNetwork) -> dict[str, SpikingActivation]:
         ``{name: layer}``.
 
     Raises:
-        TypeError: if ``network`` is not a :class:`~snnkit.conversion.convert.SpikingNetwork`.
+        TypeError: if ``network`` is not a :class:`~snnkit.conversion.SpikingNetwork`.
 
     Source: none, a look-up.
     """

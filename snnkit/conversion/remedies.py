@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 
 from snnkit._validate import require_float, require_in, require_positive, require_steps
-from snnkit.conversion.convert import SpikingNetwork
 from snnkit.conversion.errors import depth, even_logits, record, spiking_layers
+from snnkit.conversion.network import SpikingNetwork
 from snnkit.conversion.neuron import BinarySpikes, FiringRule, align
 from snnkit.conversion.unevenness import Firing, classify, fire
 

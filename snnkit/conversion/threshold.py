@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -22,10 +22,8 @@ from tqdm import tqdm
 
 from snnkit._validate import require_in, require_steps
 from snnkit.conversion._batches import Images, image_batches
+from snnkit.conversion.network import SpikingNetwork
 from snnkit.conversion.neuron import Floor, Rounding
-
-if TYPE_CHECKING:
-    from snnkit.conversion.convert import SpikingNetwork
 
 
 class Collector(Protocol):

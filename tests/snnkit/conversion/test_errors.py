@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnkit.conversion import errors
-from snnkit.conversion.convert import SpikingNetwork, convert
+from snnkit.conversion import SpikingNetwork, convert, errors
 from snnkit.conversion.neuron import BiasShift, Floor, InitialPotential
 from snnkit.conversion.qcfs import QCFS, use_qcfs
 from snnkit.conversion.unevenness import Case, expected_count, fire

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from snnkit.conversion import errors, remedies
-from snnkit.conversion.convert import SpikingNetwork, convert
+from snnkit.conversion import SpikingNetwork, convert, errors, remedies
 from snnkit.conversion.neuron import InitialPotential
 from snnkit.conversion.unevenness import (
     DenseNet,
