@@ -39,8 +39,8 @@ from snnkit.conversion import (
     convert,
     set_thresholds,
 )
-from snnkit.conversion.calibration import Layer
 from snnkit.conversion.errors import even_logits
+from snnkit.conversion.layerwise import Layer
 from snnkit.conversion.tuning import tune
 from snnkit.datasets import cifar10
 from snnkit.models import normalise, resnet20

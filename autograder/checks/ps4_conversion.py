@@ -1079,7 +1079,7 @@ BIAS = Check(
     withheld=(
         "snnkit.conversion.calibration.BiasCorrection",
         "snnkit.conversion.calibration.calibrate",
-        "snnkit.conversion.calibration.Layer",
+        "snnkit.conversion.layerwise.Layer",
     ),
 )
 
@@ -1168,7 +1168,7 @@ POTENTIAL = Check(
     withheld=(
         "snnkit.conversion.calibration.PotentialCorrection",
         "snnkit.conversion.calibration.calibrate",
-        "snnkit.conversion.calibration.Layer",
+        "snnkit.conversion.layerwise.Layer",
     ),
 )
 
@@ -1406,7 +1406,7 @@ WEIGHTS = Check(
     ),
     withheld=(
         "snnkit.conversion.calibration.WeightCalibration",
-        "snnkit.conversion.calibration.Layer",
+        "snnkit.conversion.layerwise.Layer",
         "snnkit.conversion.calibration.calibrate",
     ),
 )

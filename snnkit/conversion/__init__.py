@@ -11,13 +11,13 @@ from __future__ import annotations
 from snnkit.conversion.calibration import (
     BiasCorrection,
     Correction,
-    Layer,
     LayerReport,
     PotentialCorrection,
     WeightCalibration,
     calibrate,
 )
 from snnkit.conversion.folding import Affine, ConversionError, fold_batchnorm
+from snnkit.conversion.layerwise import Layer
 from snnkit.conversion.network import SpikingNetwork
 from snnkit.conversion.neuron import (
     BiasShift,
