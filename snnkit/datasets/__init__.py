@@ -23,6 +23,9 @@ NumPy arrays; ``tensors()`` gives PyTorch tensors that share their memory.
 from __future__ import annotations
 
 from snnkit.datasets.catalogue import CATALOGUE, DatasetInfo, Download, describe
+from snnkit.datasets.digit_recordings import event_digits, nmnist, simulated_nmnist, write_nmnist_folder
+from snnkit.datasets.dvs_recordings import cifar10_dvs, dvs_gesture
+from snnkit.datasets.event_data import EventData, EventDigits
 from snnkit.datasets.images import ImageData, cifar10, digits, fashion_mnist, mnist
 from snnkit.datasets.local import (
     DataError,
@@ -33,16 +36,6 @@ from snnkit.datasets.local import (
     fetch,
     find,
     stratified_split,
-)
-from snnkit.datasets.recordings import (
-    EventData,
-    EventDigits,
-    cifar10_dvs,
-    dvs_gesture,
-    event_digits,
-    nmnist,
-    simulated_nmnist,
-    write_nmnist_folder,
 )
 
 __all__ = [

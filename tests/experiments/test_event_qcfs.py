@@ -12,10 +12,9 @@ import torch
 
 from experiments import cifar10_dvs, provenance
 from experiments import event_qcfs as experiment
-from snnkit.datasets.recordings import CIFAR10_NAMES
+from snnkit.datasets.catalogue import CIFAR10_NAMES
 from snnkit.energy import count_spiking
-from snnkit.events import Events
-from snnkit.events.aedat import CIFAR10_DVS, write_aedat2
+from snnkit.events import CIFAR10_DVS, Events, write_aedat2
 from snnkit.layers import LIF
 from snnkit.models import FiringRate, two_layer_event_snn
 from snnkit.training import History
