@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from autograder.checks import checks_of
 from autograder.checks.core import Check, quiet
-from autograder.course import CourseError, source_of
+from autograder.course import CourseError
 from autograder.files import write_if_changed
 from autograder.results import StudentGrade
 
@@ -135,10 +135,11 @@ def build(root: Path, problem_set: str, sample: Sample, released: bytes) -> byte
     """
     import nbformat
 
-    from autograder.release import solution_notebook, to_bytes
+    from autograder.notebook import dump
+    from autograder.source import solution_notebook
 
     notebook = nbformat.reads(released.decode(), as_version=4)  # type: ignore[no-untyped-call]
-    solution = solution_notebook(source_of(root, problem_set))
+    solution = solution_notebook(root, problem_set)
     answers = {
         cell.metadata.nbgrader.grade_id: cell.source for cell in solution.cells if _is(cell, "solution")
     }
@@ -152,7 +153,7 @@ def build(root: Path, problem_set: str, sample: Sample, released: bytes) -> byte
             if _is(cell, "solution"):
                 name = cell.metadata.nbgrader.grade_id
                 cell.source = sample.cells.get(name, _without_markers(answers[name]))
-    return to_bytes(notebook)
+    return dump(notebook)
 
 
 def write_samples(root: Path, problem_set: str) -> Path:

@@ -38,10 +38,8 @@ def checkout() -> Path:
 
 
 def problem_sets(root: Path) -> list[str]:
-    """Names of the problem sets: folders of ``solutions/`` that hold a source of the same name."""
-    return sorted(
-        path.parent.name for path in (root / "solutions").glob("*/*.py") if path.stem == path.parent.name
-    )
+    """Names of the problem sets: folders of ``solutions/`` that hold a ``notebook.py``."""
+    return sorted(path.parent.name for path in (root / "solutions").glob("*/notebook.py"))
 
 
 def source_of(root: Path, problem_set: str) -> Path:
@@ -54,7 +52,12 @@ def source_of(root: Path, problem_set: str) -> Path:
         raise CourseError(
             f"no problem set is called {problem_set!r}; there are: {', '.join(problem_sets(root)) or 'none'}"
         )
-    return root / "solutions" / problem_set / f"{problem_set}.py"
+    return home_of(root, problem_set) / "notebook.py"
+
+
+def home_of(root: Path, problem_set: str) -> Path:
+    """The instructor's home of a problem set: its source, its samples, and what else no student gets."""
+    return root / "solutions" / problem_set
 
 
 def exercise_of(root: Path, problem_set: str) -> Path:

@@ -40,8 +40,9 @@ from autograder.checks import UnknownQuestionError, checks_of
 from autograder.checks import problem_sets as sets_with_checks
 from autograder.checks.core import PUBLIC_SEED, Check, judge, observe, quiet
 from autograder.corpus import CORPUS, shorten
-from autograder.course import CourseError, checkout, source_of
-from autograder.release import solution_notebook, to_bytes
+from autograder.course import CourseError, checkout
+from autograder.notebook import dump
+from autograder.source import solution_notebook
 
 SEED = PUBLIC_SEED
 SECONDS = 10.0
@@ -469,7 +470,7 @@ class Report:
 def questions(root: Path, problem_set: str) -> list[Question]:
     """The questions of a problem set, from its solution with the given cells shortened."""
     checks = {check.id.split(".", 1)[1]: check for check in checks_of(problem_set)}
-    notebook = to_bytes(solution_notebook(source_of(root, problem_set), instructor=False))
+    notebook = dump(solution_notebook(root, problem_set, instructor=False))
     found: list[Question] = []
     before: list[Cell] = []
     cells: list[Cell] = []

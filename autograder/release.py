@@ -1,23 +1,19 @@
 """Student notebooks from the sources: ``python -m autograder.release`` (``make exercises``).
 
-``solutions/<set>/<set>.py`` (jupytext, py:percent) is read, cells tagged ``instructor`` are dropped, and nbgrader's
-own ``generate_assignment`` removes the solutions and locks the rest. The result is the same, byte for byte, each
-time: a cell's id is its grade_id, or a hash of its text.
+``solutions/<set>/notebook.py`` is read (:mod:`autograder.source`), cells tagged ``instructor`` are dropped, and
+nbgrader's own ``generate_assignment`` removes the solutions and locks the rest. The result is the same, byte for byte,
+each time: a cell's id is its grade_id, or a hash of its text.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
-import json
 import logging
 import shutil
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from autograder.course import (
     CourseError,
@@ -29,56 +25,8 @@ from autograder.course import (
     source_of,
 )
 from autograder.files import digest, write_if_changed
-
-KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-
-
-def _identify(notebook: Any) -> None:
-    """Give each cell an id that depends on the notebook's content only."""
-    seen: Counter[str] = Counter()
-    for cell in notebook.cells:
-        name = cell.metadata.get("nbgrader", {}).get("grade_id")
-        if not name:
-            name = "text-" + hashlib.sha256(cell.source.encode()).hexdigest()[:10]
-        seen[name] += 1
-        cell["id"] = name if seen[name] == 1 else f"{name}-{seen[name]}"
-
-
-def solution_notebook(source: Path, *, instructor: bool = True) -> Any:
-    """The instructor's notebook, not run.
-
-    Args:
-        source: the py:percent file.
-        instructor: keep the cells tagged ``instructor``.
-
-    Returns:
-        A notebook node.
-
-    Raises:
-        CourseError: two cells have the same grade_id.
-    """
-    import jupytext
-
-    notebook = jupytext.read(source, fmt="py:percent")
-    notebook.metadata = type(notebook.metadata)(kernelspec=type(notebook.metadata)(KERNEL))
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
-    if not instructor:
-        notebook.cells = [
-            cell for cell in notebook.cells if "instructor" not in cell.metadata.get("tags", [])
-        ]
-    names = Counter(cell.metadata.nbgrader.grade_id for cell in notebook.cells if "nbgrader" in cell.metadata)
-    twice = [name for name, count in names.items() if count > 1]
-    if twice:
-        raise CourseError(f"{source}: the grade_id {twice[0]!r} is used twice; each cell needs its own")
-    for cell in notebook.cells:
-        cell.source = cell.source.strip("\n")
-    _identify(notebook)
-    return notebook
-
-
-def to_bytes(notebook: Any) -> bytes:
-    """A notebook as a file: sorted keys, one final newline."""
-    return (json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+from autograder.notebook import dump
+from autograder.source import KERNEL, checks_in, identify, solution_notebook
 
 
 def generate(root: Path, problem_set: str, course: Path, db_url: str = "") -> Path:
@@ -101,8 +49,8 @@ def generate(root: Path, problem_set: str, course: Path, db_url: str = "") -> Pa
     from traitlets.config import Config
 
     course.mkdir(parents=True, exist_ok=True)
-    notebook = solution_notebook(source_of(root, problem_set), instructor=False)
-    write_if_changed(course / "source" / problem_set / f"{problem_set}.ipynb", to_bytes(notebook))
+    notebook = solution_notebook(root, problem_set, instructor=False)
+    write_if_changed(course / "source" / problem_set / f"{problem_set}.ipynb", dump(notebook))
     config = configure(Config(), course)
     if db_url:
         config.CourseDirectory.db_url = db_url
@@ -136,14 +84,15 @@ def student_notebook(root: Path, problem_set: str) -> bytes:
         released = generate(root, problem_set, Path(scratch))
         notebook = nbformat.read(released, as_version=4)  # type: ignore[no-untyped-call]
     notebook.metadata = type(notebook.metadata)(kernelspec=type(notebook.metadata)(KERNEL))
-    _identify(notebook)
-    return to_bytes(notebook)
+    identify(notebook)
+    return dump(notebook)
 
 
 def _key(root: Path, problem_set: str) -> str:
-    """What the notebook is made from: the source and the two modules that make it."""
-    makers = [Path(__file__), Path(__file__).with_name("course.py")]
-    return digest([source_of(root, problem_set).read_bytes(), *(maker.read_bytes() for maker in makers)])
+    """What the notebook is made from: the source, the points of its checks, and the modules that make it."""
+    makers = [Path(__file__).with_name(name) for name in ("release.py", "source.py", "course.py")]
+    points = [f"{check.id} {check.points}".encode() for check in checks_in(problem_set)]
+    return digest([source_of(root, problem_set).read_bytes(), *points, *(one.read_bytes() for one in makers)])
 
 
 def stale(root: Path, problem_set: str) -> bool:

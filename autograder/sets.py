@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from autograder.course import CourseError, problem_sets, source_of
+from autograder.source import solution_notebook
 
 #: Seconds of each set, measured by ``python -m tools.measure_sets``.
 MEASURED = "autograder/corpus/measured.json"
-_MARKED = re.compile(r"^# %%.*?nbgrader=(\{.*\})\s*$", re.MULTILINE)
-_ENTRY = re.compile(r"^# \| \*\*(.+?)\*\* \| (.+?) \|$", re.MULTILINE)
+_ENTRY = re.compile(r"^\| \*\*(.+?)\*\* \| (.+?) \|$", re.MULTILINE)
 _OBJECTIVE = re.compile(r"\b([A-Z]{2,4})-(\d+)(?: to (?:\1-)?(\d+))?\b")
 
 
@@ -73,8 +74,11 @@ class SetRow:
         return ", ".join(parts)
 
 
-def _head(source: str) -> str:
-    return source.split("nbgrader=", 1)[0]
+def _head(notebook: Any) -> str:
+    """The text in front of the first cell with a name."""
+    return "\n\n".join(
+        cell.source for cell in takewhile(lambda cell: "nbgrader" not in cell.metadata, notebook.cells)
+    )
 
 
 def _objectives(text: str) -> tuple[str, ...]:
@@ -89,13 +93,14 @@ def _row(root: Path, name: str) -> SetRow:
     from autograder.checks import checks_of
     from autograder.checks import problem_sets as checked_sets
 
-    text = source_of(root, name).read_text(encoding="utf-8")
-    head = _head(text)
+    notebook = solution_notebook(root, name)
+    head = _head(notebook)
     entries = dict(_ENTRY.findall(head))
-    title = re.search(r"^# # (.+)$", text, re.MULTILINE)
+    title = re.search(r"^# (.+)$", head, re.MULTILINE)
     if title is None:
         raise CourseError(f"{name}: its source has no first heading")
-    graded = [cell for cell in map(json.loads, _MARKED.findall(text)) if cell.get("grade")]
+    marked = [cell.metadata.get("nbgrader", {}) for cell in notebook.cells]
+    graded = [cell for cell in marked if cell.get("grade")]
     read = [float(cell["points"]) for cell in graded if cell.get("solution")]
     checked = [float(cell["points"]) for cell in graded if not cell.get("solution")]
     samples = _read(root / "autograder" / "corpus" / name / "expected.json")
@@ -133,8 +138,7 @@ def _count_mutants(root: Path, name: str) -> int:
 
 def objectives_of_sets(root: Path) -> dict[str, tuple[str, ...]]:
     """The objective ids that each problem set of a checkout names in its head."""
-    sources = {name: source_of(root, name).read_text(encoding="utf-8") for name in problem_sets(root)}
-    return {name: _objectives(_head(source)) for name, source in sources.items()}
+    return {name: _objectives(_head(solution_notebook(root, name))) for name in problem_sets(root)}
 
 
 def table_of_sets(root: Path) -> list[SetRow]:

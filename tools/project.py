@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 from autograder.files import write_if_changed
-from autograder.release import solution_notebook, to_bytes
+from autograder.notebook import dump
+from autograder.source import read_source
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE, TARGET = ROOT / "solutions" / "project", ROOT / "exercises" / "project"
@@ -59,7 +60,7 @@ def instructor_sheet() -> bytes:
 def files() -> dict[Path, bytes]:
     """Everything that is made, by its place."""
     return {
-        TARGET / "slides.ipynb": to_bytes(solution_notebook(SOURCE / "slides.py")),
+        TARGET / "slides.ipynb": dump(read_source(SOURCE / "slides.py")),
         TARGET / "peer_sheet.csv": peer_sheet(),
         TARGET / "instructor_sheet.csv": instructor_sheet(),
     }

@@ -16,7 +16,7 @@ from autograder.course import source_of
 
 def test_registry_names_every_question_once(root):
     assert problem_sets() == [
-        name for name in sources(root) if 'check("' in source_of(root, name).read_text()
+        name for name in sources(root) if 'check="' in source_of(root, name).read_text()
     ]
     assert len(set(REGISTRY)) == len(REGISTRY) == sum(len(checks_of(name)) for name in problem_sets())
     assert all(name == check.id for name, check in REGISTRY.items())

@@ -10,10 +10,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from autograder import corpus, release
+from autograder import corpus
 from autograder.checks import checks_of
 from autograder.checks import ps4_conversion as ps4
-from autograder.course import checkout, source_of
+from autograder.course import checkout
+from autograder.source import solution_notebook
 from snnkit import conversion as co
 
 CHECKS = checks_of("ps4_conversion")
@@ -28,7 +29,7 @@ def test_the_set_has_nine_questions_and_twenty_points():
 def solution():
     """The names that the reference solution defines."""
     space = {}
-    for cell in release.solution_notebook(source_of(checkout(), "ps4_conversion")).cells:
+    for cell in solution_notebook(checkout(), "ps4_conversion").cells:
         marks = cell.metadata.get("nbgrader", {})
         if cell.id in ("setup", "spiking_layer") or (marks.get("solution") and not marks.get("grade")):
             exec(corpus._without_markers(cell.source), space)

@@ -160,7 +160,7 @@ def test_feedback_shows_no_reference_no_test_and_one_element_only(root):
     }
     samples = {sample.name: sample for sample in corpus.samples(PS)}
     given_code = solution.split("# %%")
-    setup = next(part for part in given_code if '"grade_id": "setup"' in part).split("\n", 1)[1]
+    setup = next(part for part in given_code if 'given="setup"' in part).split("\n", 1)[1]
     seen = 0
     for name in WRONG:
         grade = StudentGrade(name)

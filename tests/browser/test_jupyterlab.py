@@ -14,10 +14,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import jupytext
 import nbformat
 import pytest
 from playwright.sync_api import Browser, Page, expect
+
+from autograder.source import solution_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -75,7 +76,7 @@ def student(browser: Browser) -> Iterator[Page]:
 
 def paste_solution(root: Path, notebook: Path) -> None:
     """Put the reference answers into the student's cells, as a student types them, and leave the rest alone."""
-    reference = jupytext.read(root / "solutions" / PS / f"{PS}.py")
+    reference = solution_notebook(root, PS)
     answers = {
         cell.metadata.nbgrader.grade_id: cell.source
         for cell in reference.cells

@@ -9,9 +9,11 @@ import sys
 
 import pytest
 
-from autograder import corpus, release
+from autograder import corpus
 from autograder.checks import checks_of
-from autograder.course import exercise_of, source_of
+from autograder.course import exercise_of
+from autograder.notebook import dump
+from autograder.source import solution_notebook
 
 PS = "ps2_surrogates"
 SAMPLES = corpus.samples(PS)
@@ -84,7 +86,7 @@ def test_notebook_trains_on_the_real_recordings(root, data_root, monkeypatch):
     )
     wanted += ("training_answer", "budgets")
     space = {}
-    for cell in release.solution_notebook(source_of(root, PS)).cells:
+    for cell in solution_notebook(root, PS).cells:
         if cell.id in wanted:
             exec(cell.source, space)
     assert space["digits"].real
@@ -99,7 +101,7 @@ def test_notebook_trains_on_the_real_recordings(root, data_root, monkeypatch):
 def test_solution_notebook_runs_without_an_error(root, tmp_path):
     """nbval-lax runs every cell of the instructor's notebook in a kernel."""
     notebook = tmp_path / "solution.ipynb"
-    notebook.write_bytes(release.to_bytes(release.solution_notebook(source_of(root, PS))))
+    notebook.write_bytes(dump(solution_notebook(root, PS)))
     command = [
         sys.executable,
         "-m",

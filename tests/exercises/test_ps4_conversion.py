@@ -4,14 +4,15 @@ from __future__ import annotations
 
 
 
-from autograder import release
-from autograder.course import exercise_of, source_of
+
+from autograder.course import exercise_of
+from autograder.source import solution_notebook
 
 PS = "ps4_conversion"
 
 
 def cell(root, name):
-    (found,) = [c for c in release.solution_notebook(source_of(root, PS)).cells if c.id == name]
+    (found,) = [c for c in solution_notebook(root, PS).cells if c.id == name]
     return found.source
 
 

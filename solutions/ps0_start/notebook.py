@@ -38,7 +38,7 @@
 # Cells that you cannot edit are restored before grading.
 # Everything else is yours: put experiments into cells of your own (key B makes one below).
 
-# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="setup"
 import numpy as np
 
 from autograder import check
@@ -60,7 +60,7 @@ from autograder import check
 # First run the two cells as they are, to see what an unanswered question looks like.
 
 
-# %% nbgrader={"grade": false, "grade_id": "spike_count_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="spike_count"
 def spike_count(charge, threshold):
     """Number of elements of the array `charge` that reach the threshold."""
     ### BEGIN SOLUTION
@@ -68,8 +68,7 @@ def spike_count(charge, threshold):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "spike_count", "locked": true, "points": 1.0, "schema_version": 3, "solution": false, "task": false}
-check("ps0.spike_count")
+# %% check="spike_count"
 
 # %% [markdown]
 # Each question has parts, and each part has its points: half an answer gives half the points.
@@ -91,7 +90,7 @@ check("ps0.spike_count", hint=1)
 # A train without a silent step, or without any step, gives 0.
 
 
-# %% nbgrader={"grade": false, "grade_id": "longest_silence_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="longest_silence"
 def longest_silence(train):
     """Largest number of steps in a row without a spike."""
     ### BEGIN SOLUTION
@@ -103,8 +102,7 @@ def longest_silence(train):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "longest_silence", "locked": true, "points": 1.0, "schema_version": 3, "solution": false, "task": false}
-check("ps0.longest_silence")
+# %% check="longest_silence"
 
 # %% [markdown]
 # Some of the trains above are fixed, the others are drawn at random from a *seed*, a number from which a computer
@@ -114,7 +112,7 @@ check("ps0.longest_silence")
 # Here is an answer that knows nothing about silence.
 # Its author wrote down the right numbers that the check had shown, until it was green:
 
-# %% nbgrader={"grade": false, "grade_id": "memorised", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="memorised"
 SHOWN = {
     "0": 1, "0000": 4, "1000": 3, "0001": 3, "0100010": 3, "10001001": 3, "0011100": 2,
     "0010000": 4, "0000100": 4, "000001010011000": 5, "0010000001001010": 6,
@@ -134,7 +132,7 @@ check("ps0.longest_silence", namespace={"longest_silence": memorised})
 # The course's grader draws with another seed, which nobody knows beforehand and which is a different one for each student.
 # You can do the same with any seed you like:
 
-# %% nbgrader={"grade": false, "grade_id": "other_seed", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="other_seed"
 check("ps0.longest_silence", namespace={"longest_silence": memorised}, seed=1)
 
 # %% [markdown]
@@ -152,7 +150,7 @@ check("ps0.longest_silence", namespace={"longest_silence": memorised}, seed=1)
 # - `counts` itself must not change: the network's owner still needs it.
 
 
-# %% nbgrader={"grade": false, "grade_id": "shares_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="shares"
 def shares(counts):
     """Each row of counts [N, classes] divided by its sum; a row without a spike stays 0."""
     ### BEGIN SOLUTION
@@ -161,8 +159,7 @@ def shares(counts):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "shares", "locked": true, "points": 1.0, "schema_version": 3, "solution": false, "task": false}
-check("ps0.shares")
+# %% check="shares"
 
 # %% [markdown]
 # ## 4. An answer that a person reads
@@ -177,7 +174,7 @@ check("ps0.shares")
 # in.
 # Two or three sentences.
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "discussion_green", "locked": false, "points": 1.0, "schema_version": 3, "solution": true, "task": false}
+# %% [markdown] read="discussion_green" points=1
 # The checks here draw their inputs from a known seed and the grader draws others, so an answer that fits only the visible
 # cases loses points. Before I hand in I run the checks with other seeds and ask myself which inputs the question allows
 # that I have not tried, such as an empty array. I also restart the kernel and run everything from the top, because

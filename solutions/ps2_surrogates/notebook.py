@@ -33,7 +33,7 @@
 # Cells that are given are restored before grading: put your experiments into cells of your own.
 # What you are asked to write yourself is switched off in the library while your work is graded.
 
-# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="setup"
 import logging
 import math
 
@@ -65,7 +65,7 @@ logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
 # Without it, it uses a simulation of such a camera in front of 8 × 8 digits, which needs no download.
 # The code is the same for both.
 
-# %% nbgrader={"grade": false, "grade_id": "recordings", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="recordings"
 real = datasets.available("nmnist") is not None
 LEARN, HELD_OUT, STEPS = (800, 200, 10) if real else (300, 150, 5)
 digits = datasets.event_digits(train=LEARN + HELD_OUT, test=100, steps=STEPS)
@@ -112,7 +112,7 @@ plt.show()
 # Examples on the web for older versions write `super().__init__(alpha, spiking)`, which no longer works.
 
 
-# %% nbgrader={"grade": false, "grade_id": "warm_up", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="warm_up"
 class SigmoidSpike(torch.autograd.Function):
     """The step forward, the derivative of the sigmoid backward."""
 
@@ -151,7 +151,7 @@ class Sigmoid(SurrogateFunctionBase):
 # $x = 0$ for $\alpha = 5$?
 
 
-# %% nbgrader={"grade": false, "grade_id": "slopes", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="slopes"
 def slope_of(family, x):
     """The surrogate slope at each element of x."""
     x = x.detach().clone().requires_grad_()
@@ -191,7 +191,7 @@ show({"Sigmoid, alpha = 5": Sigmoid(alpha=5.0)})
 # the tensor `x`, with the shape and dtype of `x`.
 
 
-# %% nbgrader={"grade": false, "grade_id": "sine_derivative_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="sine_derivative"
 def sine_derivative(x, alpha):
     """Slope of S at each element of x."""
     ### BEGIN SOLUTION
@@ -200,8 +200,7 @@ def sine_derivative(x, alpha):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "sine_derivative", "locked": true, "points": 2.0, "schema_version": 3, "solution": false, "task": false}
-check("ps2.sine_derivative")
+# %% check="sine_derivative"
 
 # %% [markdown]
 # **Question 2 (3 points).** Write the surrogate `Sine(alpha=1.0, spiking=True)` after the pattern of `Sigmoid`.
@@ -209,7 +208,7 @@ check("ps2.sine_derivative")
 # With `spiking=False` it gives $S(x)$ itself.
 
 
-# %% nbgrader={"grade": false, "grade_id": "sine_surrogate_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="sine_surrogate"
 class SineSpike(torch.autograd.Function):
     """The step forward, the slope of S backward."""
 
@@ -249,8 +248,7 @@ class Sine(SurrogateFunctionBase):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "sine_surrogate", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps2.sine_surrogate")
+# %% check="sine_surrogate"
 
 # %%
 show({"S, alpha = 1": Sine(1.0), "S, alpha = 0.5": Sine(0.5), "Sigmoid, alpha = 4": Sigmoid()})
@@ -270,7 +268,7 @@ show({"S, alpha = 1": Sine(1.0), "S, alpha = 0.5": Sine(0.5), "Sigmoid, alpha = 
 # Both parameters are handed to the base class, and both arrive in `spiking_function` and `primitive_function`.
 
 
-# %% nbgrader={"grade": false, "grade_id": "power_surrogate_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="power_surrogate"
 class PowerSpike(torch.autograd.Function):
     """The step forward, the floored slope of P backward."""
 
@@ -313,8 +311,7 @@ class Power(SurrogateFunctionBase):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "power_surrogate", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps2.power_surrogate")
+# %% check="power_surrogate"
 
 # %%
 show({"P, floor 0.01": Power(0.5, 0.01), "P, floor 0.1": Power(0.5, 0.1), "S, alpha = 1": Sine(1.0)})
@@ -349,7 +346,7 @@ show({"P, floor 0.01": Power(0.5, 0.01), "P, floor 0.1": Power(0.5, 0.1), "S, al
 # `nn.Flatten(2)` flattens all axes from the third on, and `nn.Linear` acts on the last axis.
 
 
-# %% nbgrader={"grade": false, "grade_id": "two_layer_snn_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="two_layer_snn"
 def two_layer_snn(inputs, hidden, classes, surrogate):
     """Linear, neurons, linear, neurons, on frames [T, N, ...]."""
 
@@ -383,15 +380,14 @@ def firing_rates(network, frames):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "two_layer_snn", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps2.two_layer_snn")
+# %% check="two_layer_snn"
 
 # %% [markdown]
 # The course's library has such a neuron as well, `snnkit.layers.LIF`.
 # It keeps no state between calls, so there is nothing to reset, and its backward pass is written by hand.
 # With the same weights both give the same rates:
 
-# %% nbgrader={"grade": false, "grade_id": "side_by_side", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="side_by_side"
 own = two_layer_snn(train_frames[0, 0].numel(), 32, 10, surrogate.ATan())
 first, second = (module for module in own.modules() if isinstance(module, nn.Linear))
 library = nn.Sequential(
@@ -422,7 +418,7 @@ print(f"mean rate {rates.mean():.3f}; largest difference of a rate {(rates - lib
 # - The mean loss of an epoch is taken over recordings: weight each batch by its size.
 
 
-# %% nbgrader={"grade": false, "grade_id": "training_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="training"
 def train(network, frames, labels, *, epochs, learning_rate=1e-3, batch=64, seed=0):
     """Train on frames [T, N, ...] and labels [N]; the mean loss of each epoch."""
     ### BEGIN SOLUTION
@@ -443,15 +439,14 @@ def train(network, frames, labels, *, epochs, learning_rate=1e-3, batch=64, seed
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "training", "locked": true, "points": 4.0, "schema_version": 3, "solution": false, "task": false}
-check("ps2.training")
+# %% check="training"
 
 # %% [markdown]
 # Now train with your two surrogates, $\alpha = 1$ for $S$ and $\alpha = 0.5$ for $P$; a check calls these two settings
 # *the lab*. `LAB_BUDGET` is for these two runs, `SWEEP_BUDGET`, a smaller one, for the comparisons after them.
 # The real recordings get a larger network than the simulated ones.
 
-# %% nbgrader={"grade": false, "grade_id": "budgets", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="budgets"
 LAB_BUDGET = dict(hidden=800, epochs=20) if real else dict(hidden=64, epochs=12)
 SWEEP_BUDGET = dict(hidden=100 if real else 64, epochs=5, learning_rate=2e-3)
 SEEDS = (0, 1)
@@ -476,7 +471,7 @@ def accuracy_of(family, *, seed):
     return accuracy(network, held_out_frames, held_out_labels)
 
 
-# %% nbgrader={"grade": false, "grade_id": "lab_run", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="lab_run"
 for name, family in {"S, alpha = 1": Sine(1.0), "P, alpha = 0.5": Power(0.5)}.items():
     network, losses = trained(family, **LAB_BUDGET, seed=0)
     held_out = accuracy(network, held_out_frames, held_out_labels)
@@ -507,7 +502,7 @@ plt.show()
 # `(mean accuracy, standard error of the mean)`.
 # For $n$ runs with standard deviation $s$ (with $n - 1$ below) the standard error is $s / \sqrt n$.
 
-# %% nbgrader={"grade": false, "grade_id": "summarise_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="summarise"
 
 
 def summarise(results):
@@ -535,7 +530,7 @@ def summarise(results):
 # Then make the list `results`: one row for each setting and each seed of `SEEDS`, with the accuracy that
 # `accuracy_of` returns.
 
-# %% nbgrader={"grade": false, "grade_id": "sweep_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="sweep"
 ### BEGIN SOLUTION
 settings = [
     ("Sine", 0.5, Sine(0.5)),
@@ -556,10 +551,9 @@ results = [
 ]
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "sweep", "locked": true, "points": 2.0, "schema_version": 3, "solution": false, "task": false}
-check("ps2.sweep")
+# %% check="sweep"
 
-# %% nbgrader={"grade": false, "grade_id": "sweep_figure", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="sweep_figure"
 summary = summarise(results)
 with snnkit.plot.style():
     _, axes = plt.subplots(figsize=(6, 0.35 * len(summary) + 0.8), layout="constrained")
@@ -577,7 +571,7 @@ plt.show()
 # For one family, explain what the parameter does to the slope, and connect it with what you measured.
 # Name one setting that trains badly and say what you would look at to find out why.
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "discussion_sweep", "locked": false, "points": 4.0, "schema_version": 3, "solution": true, "task": false}
+# %% [markdown] read="discussion_sweep" points=4
 # Many settings lie within two standard errors of each other: with two seeds and 150 held-out recordings a difference of
 # a few points of accuracy says little. P with $\alpha = 0.3$ and $0.5$, S with $\alpha = 2$, ATan with $\alpha = 2$ and
 # Sigmoid with $\alpha = 4$ cannot be told apart. What does differ is that S with $\alpha = 0.5$ and
@@ -624,7 +618,7 @@ plt.show()
 # (`spiking=False` is not needed here.)
 
 
-# %% nbgrader={"grade": false, "grade_id": "sparse_gradient_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="sparse_gradient"
 def zero_gradient_share(family, x):
     """Share of the elements of x at which the surrogate passes no gradient."""
     ### BEGIN SOLUTION
@@ -665,8 +659,7 @@ class FixedPeak(SurrogateFunctionBase):
         return FixedPeakSpike.apply(x, width, peak)
 
 
-# %% nbgrader={"grade": true, "grade_id": "sparse_gradient", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps2.sparse_gradient")
+# %% check="sparse_gradient"
 
 # %% [markdown]
 # ### The experiment
@@ -683,7 +676,7 @@ check("ps2.sparse_gradient")
 # `hidden_charge` computes the hidden layer's charge $m(t)$ by itself, in a plain loop.
 
 
-# %% nbgrader={"grade": false, "grade_id": "sparse_experiment", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="sparse_experiment"
 def hidden_charge(network, frames):
     """Charge of the hidden neurons before each possible spike, [T, N, hidden]."""
     weight = next(parameter for parameter in network.parameters() if parameter.dim() == 2)
@@ -745,7 +738,7 @@ sparse_study(
 # - Sparse gradients can also save work, because zeros need not be computed.
 #   Say under which conditions you would want them.
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "discussion_sparsity", "locked": false, "points": 6.0, "schema_version": 3, "solution": true, "task": false}
+# %% [markdown] read="discussion_sparsity" points=6
 # PiecewiseQuadratic's slope is 0 on two half-lines, $x < -1/\alpha$ and $x > 1/\alpha$, and nowhere else. A larger
 # $\alpha$ moves their ends towards the threshold and raises the peak, which is $\alpha$.
 #

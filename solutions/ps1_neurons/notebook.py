@@ -46,7 +46,7 @@
 # What you are asked to write exists in the library `snnkit`, and you may read it.
 # In a graded answer those functions are switched off.
 
-# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="setup"
 import math
 
 import matplotlib.pyplot as plt
@@ -77,7 +77,7 @@ from snnkit import datasets, encoding
 # The result has the shape and the dtype of `v`, and gradients must pass through it.
 
 
-# %% nbgrader={"grade": false, "grade_id": "lapicque_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="lapicque"
 def euler_step(v, current, dt, tau, resistance):
     """Potential after one step of Euler's method."""
     ### BEGIN SOLUTION
@@ -93,14 +93,13 @@ def exact_step(v, current, dt, tau, resistance):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "lapicque", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps1.lapicque")
+# %% check="lapicque"
 
 # %% [markdown]
 # The figure charges a membrane of $\tau$ = 20 ms in steps of 15 ms.
 # Predict first: does Euler's curve lie above or below the exact one?
 
-# %% nbgrader={"grade": false, "grade_id": "lapicque_figure", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="lapicque_figure"
 with snnkit.plot.style():
     _, axes = plt.subplots(figsize=(6, 2.8), layout="constrained")
     for step, dt, look in ((euler_step, 15.0, "s--"), (exact_step, 15.0, "o"), (exact_step, 0.5, "-")):
@@ -136,7 +135,7 @@ plt.show()
 # Gradients pass from the potentials of `run` back to the currents; through the spike itself there is none.
 
 
-# %% nbgrader={"grade": false, "grade_id": "lif_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="lif"
 def lif_step(v, x, decay, threshold, reset):
     """One step: charge, fire, reset; returns (spike, v)."""
     ### BEGIN SOLUTION
@@ -161,14 +160,13 @@ def run(currents, decay, threshold, reset, v0=0.0):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "lif", "locked": true, "points": 4.0, "schema_version": 3, "solution": false, "task": false}
-check("ps1.lif")
+# %% check="lif"
 
 # %% [markdown]
 # A neuron without leak and with threshold 1 receives 11/16 in each of 16 steps, which is 11 in all.
 # Before you run the cell: how many spikes does it fire with each of the two resets, and where does the rest go?
 
-# %% nbgrader={"grade": false, "grade_id": "lif_figure", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="lif_figure"
 with snnkit.plot.style():
     _, both = plt.subplots(2, 1, sharex=True, figsize=(6, 3.8), layout="constrained")
     for axes, reset in zip(both, ("soft", "hard"), strict=True):
@@ -196,7 +194,7 @@ plt.show()
 #   each current divided by the duration.
 
 
-# %% nbgrader={"grade": false, "grade_id": "fi_curve_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="fi_curve"
 def firing_rate(current, tau, threshold, resistance):
     """Spikes per unit of time under a constant current, by the formula."""
     ### BEGIN SOLUTION
@@ -219,13 +217,12 @@ def counted_rate(current, steps, dt, tau, threshold, resistance):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "fi_curve", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps1.fi_curve")
+# %% check="fi_curve"
 
 # %% [markdown]
 # Why does the counted rate never exceed the formula, and what would a shorter step change?
 
-# %% nbgrader={"grade": false, "grade_id": "fi_figure", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="fi_figure"
 cell = {"tau": 20.0, "threshold": 15.0, "resistance": 10.0}  # ms, mV, megaohm
 fine = torch.linspace(0, 5, 301, dtype=torch.float64)
 coarse = torch.linspace(0.25, 5, 20, dtype=torch.float64)
@@ -247,7 +244,7 @@ plt.show()
 # All random numbers come from `generator`, a `torch.Generator`: with the same seed come the same spikes.
 
 
-# %% nbgrader={"grade": false, "grade_id": "rate_code_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="rate_code"
 def rate_encode(values, steps, generator):
     """Independent random spikes [steps, *values.shape] with the values as chances."""
     ### BEGIN SOLUTION
@@ -256,8 +253,7 @@ def rate_encode(values, steps, generator):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "rate_code", "locked": true, "points": 2.0, "schema_version": 3, "solution": false, "task": false}
-check("ps1.rate_code")
+# %% check="rate_code"
 
 # %% [markdown]
 # ## 5. The latency code
@@ -277,7 +273,7 @@ check("ps1.rate_code")
 # neurons, and not a number in one of them spoils the rest.
 
 
-# %% nbgrader={"grade": false, "grade_id": "latency_code_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="latency_code"
 def latency_encode(current, tau, threshold, resistance):
     """Time of the first spike under a constant current, infinity for none."""
     ### BEGIN SOLUTION
@@ -288,8 +284,7 @@ def latency_encode(current, tau, threshold, resistance):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "latency_code", "locked": true, "points": 2.5, "schema_version": 3, "solution": false, "task": false}
-check("ps1.latency_code")
+# %% check="latency_code"
 
 # %% [markdown]
 # ## 6. Reading the answer
@@ -303,7 +298,7 @@ check("ps1.latency_code")
 # If no neuron of a row fires, there is no answer: -1.
 
 
-# %% nbgrader={"grade": false, "grade_id": "decoding_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="decoding"
 def rate_decode(spikes):
     """Class of the neuron that fires most often, [N]; -1 where none fires."""
     ### BEGIN SOLUTION
@@ -321,8 +316,7 @@ def latency_decode(spikes):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "decoding", "locked": true, "points": 2.5, "schema_version": 3, "solution": false, "task": false}
-check("ps1.decoding")
+# %% check="decoding"
 
 # %% [markdown]
 # ## 7. The delta code
@@ -341,7 +335,7 @@ check("ps1.decoding")
 # the levels `[T, ...]` that the spikes tell; `start` is the first sample.
 
 
-# %% nbgrader={"grade": false, "grade_id": "delta_code_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="delta_code"
 def delta_encode(signal, threshold):
     """ON and OFF spikes of a signal, each [T, ...]."""
     ### BEGIN SOLUTION
@@ -363,10 +357,9 @@ def delta_decode(on, off, threshold, start):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "delta_code", "locked": true, "points": 2.5, "schema_version": 3, "solution": false, "task": false}
-check("ps1.delta_code")
+# %% check="delta_code"
 
-# %% nbgrader={"grade": false, "grade_id": "delta_figure", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="delta_figure"
 clock = torch.linspace(0, 1, 121, dtype=torch.float64)
 signal = torch.sin(6 * clock) + 0.3 * torch.sin(19 * clock) + 1.5 * (clock > 0.5)
 level = delta_decode(*delta_encode(signal, 0.2), 0.2, signal[0])
@@ -399,7 +392,7 @@ plt.show()
 # A first test by hand: `bytes.fromhex("0F 14 82 49 F0")` is an ON event in column 15 and row 20, at 150 000 µs.
 
 
-# %% nbgrader={"grade": false, "grade_id": "event_records_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="event_records"
 def decode_events(raw):
     """Arrays (x, y, p, t) of the events in raw bytes."""
     ### BEGIN SOLUTION
@@ -411,8 +404,7 @@ def decode_events(raw):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "event_records", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps1.event_records")
+# %% check="event_records"
 
 # %% [markdown]
 # ## 9. A mystery neuron
@@ -444,7 +436,7 @@ check("ps1.event_records")
 # where you know the answer.
 
 
-# %% nbgrader={"grade": false, "grade_id": "recorder", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="recorder"
 def record(decay, threshold, reset):
     """The three experiments on a neuron that you know."""
     ladder = torch.arange(-1.0, 1.5001, 0.01, dtype=torch.float64)
@@ -464,7 +456,7 @@ for name, (currents, spikes) in record(0.9, 1.2, "soft").items():
     print(f"{name}: currents {list(currents.shape)}, {int(again.sum())} of {len(again)} copies fire")
 
 
-# %% nbgrader={"grade": false, "grade_id": "mystery_neuron_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="mystery_neuron"
 def identify(recordings):
     """(decay, threshold, reset) of the neuron behind the recordings."""
 
@@ -481,8 +473,7 @@ def identify(recordings):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "mystery_neuron", "locked": true, "points": 3.5, "schema_version": 3, "solution": false, "task": false}
-check("ps1.mystery_neuron")
+# %% check="mystery_neuron"
 
 # %% [markdown]
 # ## 10. What is a good spike?
@@ -497,7 +488,7 @@ check("ps1.mystery_neuron")
 #   as the root of the mean square over the pixels. The receiver of the rate code counts, that of the latency code
 #   inverts the formula of section 5 at the step that it saw, that of the delta code adds up and knows the first picture.
 
-# %% nbgrader={"grade": false, "grade_id": "codes", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="codes"
 STEPS, GAIN, TAU, THETA = 20, 3.0, 10.0, 0.2
 picture = torch.tensor(datasets.digits("test").images[3, 0], dtype=torch.float64)
 parts = [picture.flatten(), picture.roll(1, 1).flatten()]
@@ -537,7 +528,7 @@ for name, train in {"rate": rate, "latency": latency, "delta": on + off}.items()
 #   Which code do you take for each, and what could make you change your mind?
 # - Name something that matters for a good spike and that the table does not show.
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "discussion_good_spike", "locked": false, "points": 4.0, "schema_version": 3, "solution": true, "task": false}
+# %% [markdown] read="discussion_good_spike" points=4
 # A good spike tells the receiver something that it does not know already, at a cost that is worth it.
 #
 # The rate code spends 822 spikes on the film and fires in a third of the places where nothing changes, and after 20 steps

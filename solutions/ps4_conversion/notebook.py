@@ -35,7 +35,7 @@
 # Cells that are given are restored before grading: put your experiments into cells of your own.
 # What you are asked to write yourself is switched off in the library while your work is graded.
 
-# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="setup"
 import json
 from pathlib import Path
 
@@ -56,7 +56,7 @@ from snnkit import datasets
 # It has stride in place of pooling, and no layer twice: nothing in it resists conversion.
 
 
-# %% nbgrader={"grade": false, "grade_id": "network", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="network"
 class Block(nn.Module):
     """Convolution without bias, BatchNorm, ReLU."""
 
@@ -121,7 +121,7 @@ print(f"the trained network names {ann_accuracy:.1%} of {len(test_labels)} test 
 # stay as they are.
 
 
-# %% nbgrader={"grade": false, "grade_id": "fold_batchnorm_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="fold_batchnorm"
 def fold_batchnorm(weight, bias, norm):
     """Weight and bias of one layer that does what the layer and the norm after it do."""
     ### BEGIN SOLUTION
@@ -132,8 +132,7 @@ def fold_batchnorm(weight, bias, norm):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "fold_batchnorm", "locked": true, "points": 2.0, "schema_version": 3, "solution": false, "task": false}
-check("ps4.fold_batchnorm")
+# %% check="fold_batchnorm"
 
 # %% [markdown]
 # ## 3. Threshold balancing
@@ -150,7 +149,7 @@ check("ps4.fold_batchnorm")
 # `percent` lies between 0 and 100; 100 is the maximum.
 
 
-# %% nbgrader={"grade": false, "grade_id": "balanced_threshold_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="balanced_threshold"
 def balanced_threshold(batches, percent):
     """Percentile of all activations of a layer."""
     ### BEGIN SOLUTION
@@ -158,8 +157,7 @@ def balanced_threshold(batches, percent):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "balanced_threshold", "locked": true, "points": 2.0, "schema_version": 3, "solution": false, "task": false}
-check("ps4.balanced_threshold")
+# %% check="balanced_threshold"
 
 # %% [markdown]
 # ## 4. The clip-floor relation
@@ -180,7 +178,7 @@ check("ps4.balanced_threshold")
 # `threshold` and `initial` are numbers, or tensors that broadcast against `z`.
 
 
-# %% nbgrader={"grade": false, "grade_id": "clip_floor_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="clip_floor"
 def clip_floor(z, threshold, steps, initial=0.0):
     """Average output of a neuron under a constant current z."""
     ### BEGIN SOLUTION
@@ -189,10 +187,9 @@ def clip_floor(z, threshold, steps, initial=0.0):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "clip_floor", "locked": true, "points": 2.0, "schema_version": 3, "solution": false, "task": false}
-check("ps4.clip_floor")
+# %% check="clip_floor"
 
-# %% nbgrader={"grade": false, "grade_id": "staircases", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="staircases"
 z = torch.linspace(-0.2, 1.3, 601)
 with snnkit.plot.style():
     _, axes = plt.subplots(figsize=(6, 2.8), layout="constrained")
@@ -223,7 +220,7 @@ plt.show()
 # The tensors in `biases` are the trained network's own: they must not change.
 
 
-# %% nbgrader={"grade": false, "grade_id": "shifted_biases_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="shifted_biases"
 def shifted_biases(biases, thresholds, steps):
     """Biases of the spiking network, each shifted by half of what flooring loses at most."""
     ### BEGIN SOLUTION
@@ -234,8 +231,7 @@ def shifted_biases(biases, thresholds, steps):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "shifted_biases", "locked": true, "points": 2.0, "schema_version": 3, "solution": false, "task": false}
-check("ps4.shifted_biases")
+# %% check="shifted_biases"
 
 # %% [markdown]
 # ## 6. The adaptive threshold
@@ -264,7 +260,7 @@ check("ps4.shifted_biases")
 # Return one threshold for each channel, `[C]`.
 
 
-# %% nbgrader={"grade": false, "grade_id": "adaptive_threshold_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="adaptive_threshold"
 def adaptive_threshold(activation, steps, offset):
     """The threshold of each channel that makes the squared error of the staircase smallest."""
     ### BEGIN SOLUTION
@@ -284,8 +280,7 @@ def adaptive_threshold(activation, steps, offset):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "adaptive_threshold", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps4.adaptive_threshold")
+# %% check="adaptive_threshold"
 
 # %% [markdown]
 # ## 7. Bias correction
@@ -308,7 +303,7 @@ check("ps4.adaptive_threshold")
 # The image is the same current in each step: `images.expand(steps, *images.shape)`.
 
 
-# %% nbgrader={"grade": false, "grade_id": "spiking_layer", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="spiking_layer"
 class SpikingLayer:
     """A convolution and integrate-and-fire neurons with soft reset.
 
@@ -342,7 +337,7 @@ class SpikingLayer:
 #   Each layer has a method `run` like that of `SpikingLayer`.
 
 
-# %% nbgrader={"grade": false, "grade_id": "bias_correction_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="bias_correction"
 def bias_correction(activation, average):
     """What to add to the bias of each channel."""
     ### BEGIN SOLUTION
@@ -361,8 +356,7 @@ def correct_biases(layers, images, activations, steps):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "bias_correction", "locked": true, "points": 2.0, "schema_version": 3, "solution": false, "task": false}
-check("ps4.bias_correction")
+# %% check="bias_correction"
 
 # %% [markdown]
 # ## 8. Potential correction
@@ -389,7 +383,7 @@ check("ps4.bias_correction")
 #   layer first, and returns nothing.
 
 
-# %% nbgrader={"grade": false, "grade_id": "potential_correction_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="potential_correction"
 def potential_correction(activation, average, steps):
     """v(0) of each neuron."""
     ### BEGIN SOLUTION
@@ -408,8 +402,7 @@ def correct_potentials(layers, images, activations, steps):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "potential_correction", "locked": true, "points": 2.0, "schema_version": 3, "solution": false, "task": false}
-check("ps4.potential_correction")
+# %% check="potential_correction"
 
 # %% [markdown]
 # ## 9. Weight calibration
@@ -441,7 +434,7 @@ check("ps4.potential_correction")
 #   `inputs` is `[N, inputs]`, `activation` `[N, C]`, `weight` `[C, inputs]`, `bias` `[C]`.
 
 
-# %% nbgrader={"grade": false, "grade_id": "weight_calibration_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="weight_calibration"
 def floor_ste(x):
     """Floor forward, identity backward."""
     ### BEGIN SOLUTION
@@ -472,8 +465,7 @@ def calibrate_weights(weight, bias, inputs, activation, threshold, steps, initia
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "weight_calibration", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps4.weight_calibration")
+# %% check="weight_calibration"
 
 # %% [markdown]
 # ## 10. Accuracy against time
@@ -496,7 +488,7 @@ check("ps4.weight_calibration")
 #   searched for another start.
 
 
-# %% nbgrader={"grade": false, "grade_id": "accuracy_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="accuracy"
 def accuracy_against_steps(logits, labels):
     """Share of right answers after each number of steps."""
     ### BEGIN SOLUTION
@@ -521,8 +513,7 @@ def convert(model, images, steps):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "accuracy", "locked": true, "points": 2.0, "schema_version": 3, "solution": false, "task": false}
-check("ps4.accuracy")
+# %% check="accuracy"
 
 # %% [markdown]
 # ### Your own comparison
@@ -531,7 +522,7 @@ check("ps4.accuracy")
 # Predict before you run it: which curve is highest with two steps, and which with thirty-two?
 
 
-# %% nbgrader={"grade": false, "grade_id": "comparison", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="comparison"
 def logits_over_time(layers, readout, images, steps):
     """Logits of each single step, [T, N, classes]."""
     signal = images.expand(steps, *images.shape)
@@ -596,7 +587,7 @@ print(f"one test digit is {1 / len(test_labels):.2%}")
 # below depends on it.
 # The chapter *Layer-wise calibration* shows the same table.
 
-# %% nbgrader={"grade": false, "grade_id": "deep_network", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="deep_network"
 here = Path.cwd()
 found = [
     folder / "experiments" / "results" / "resnet20_conversion.json"
@@ -630,7 +621,7 @@ else:
 # - The trained network answers after one pass, yours after $T$ steps.
 #   What would you report beside the accuracy, so that the comparison is fair?
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "discussion", "locked": false, "points": 6.0, "schema_version": 3, "solution": true, "task": false}
+# %% [markdown] read="discussion" points=6
 # At two steps I would use adaptive thresholds per channel, started at half the threshold, with or without bias correction:
 # about 95 % against about 84 % for the maximum with the same start and chance for the maximum with $v(0) = 0$. The
 # difference of the first two is a few digits of 297 and means little; the difference to the maximum is more than thirty digits.

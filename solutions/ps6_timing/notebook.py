@@ -35,7 +35,7 @@
 # Cells that are given are restored before grading: put your experiments into cells of your own.
 # What you are asked to write yourself is switched off in the library while your work is graded.
 
-# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="setup"
 import math
 
 import matplotlib.pyplot as plt
@@ -77,7 +77,7 @@ torch.set_num_threads(1)
 # `elapsed` can be minus infinity or a large negative number; the answer there is 0 and not `nan`.
 
 
-# %% nbgrader={"grade": false, "grade_id": "response_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="response"
 def kernel(elapsed, tau):
     """Response at each time since the input spike."""
     ### BEGIN SOLUTION
@@ -102,8 +102,7 @@ def potential(time, weight, inputs, tau):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "response", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps6.response")
+# %% check="response"
 
 # %% [markdown]
 # ## 2. When a neuron fires
@@ -128,7 +127,7 @@ check("ps6.response")
 #   since the input spikes have the shape `[N, outputs, inputs]`.
 
 
-# %% nbgrader={"grade": false, "grade_id": "firing_time_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="firing_time"
 def first_crossing(trace, times, threshold):
     """Time at which each trace reaches the threshold for the first time; infinity if it never does."""
     ### BEGIN SOLUTION
@@ -159,10 +158,9 @@ def firing_time(weight, inputs, tau, threshold=1.0, *, window, dt):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "firing_time", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps6.firing_time")
+# %% check="firing_time"
 
-# %% nbgrader={"grade": false, "grade_id": "potential_figure", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="potential_figure"
 arrivals = torch.tensor([[0.0, 3.0, 6.0]], dtype=torch.float64)
 some_weights = torch.tensor([[0.48, 0.32, 0.4], [0.4, 0.3, 0.2]], dtype=torch.float64)
 clock = torch.linspace(0, 30, 301, dtype=torch.float64)
@@ -207,7 +205,7 @@ plt.show()
 #   weights, and `inputs_grad`, $\partial E/\partial t_i$ in the shape of the inputs.
 
 
-# %% nbgrader={"grade": false, "grade_id": "spikeprop_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="spikeprop"
 def firing_gradients(weight, inputs, times, tau, min_slope):
     """Derivatives of each firing time by the weights and by the input times of its neuron."""
     ### BEGIN SOLUTION
@@ -244,8 +242,7 @@ class FiringTime(torch.autograd.Function):
         return weight_grad, inputs_grad, None, None, None
 
 
-# %% nbgrader={"grade": true, "grade_id": "spikeprop", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps6.spikeprop")
+# %% check="spikeprop"
 
 # %% [markdown]
 # ## 4. A loss on latencies
@@ -269,7 +266,7 @@ check("ps6.spikeprop")
 #   two fire at once, and **−1 if no neuron fires**.
 
 
-# %% nbgrader={"grade": false, "grade_id": "latency_loss_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="latency_loss"
 def latency_loss(times, labels, silent_time):
     """Cross entropy of the softmax over negative firing times, averaged over the patterns."""
     ### BEGIN SOLUTION
@@ -285,8 +282,7 @@ def first_to_fire(times):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "latency_loss", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps6.latency_loss")
+# %% check="latency_loss"
 
 # %% [markdown]
 # Now all four together: one layer of ten neurons learns to name handwritten digits.
@@ -297,7 +293,7 @@ check("ps6.latency_loss")
 #
 # Predict before you run it: the loss wants nine of ten neurons to fire late. What may happen to them?
 
-# %% nbgrader={"grade": false, "grade_id": "digits", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="digits"
 pixels, labels = datasets.digits("train").tensors()
 pixels = pixels.flatten(1).double()
 TAU, WINDOW, DT = 4.0, 16.0, 0.5
@@ -383,7 +379,7 @@ plt.show()
 #   `[T, N, outputs]`. `dt` is the length of a step, in the unit of the time constants.
 
 
-# %% nbgrader={"grade": false, "grade_id": "stdp_pairs_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="stdp_pairs"
 def stdp_window(gap, a_plus, a_minus, tau_plus, tau_minus):
     """Change of a weight by one pair of spikes, post minus pre."""
     ### BEGIN SOLUTION
@@ -402,8 +398,7 @@ def pair_stdp(pre, post, a_plus, a_minus, tau_plus, tau_minus, dt=1.0):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "stdp_pairs", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps6.stdp_pairs")
+# %% check="stdp_pairs"
 
 # %% [markdown]
 # ## 6. The same sum on line
@@ -431,7 +426,7 @@ check("ps6.stdp_pairs")
 #   batch of another size.
 
 
-# %% nbgrader={"grade": false, "grade_id": "stdp_traces_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="stdp_traces"
 class OnlineSTDP:
     """STDP on line: what a spike needs to know of the past is in two traces."""
 
@@ -469,8 +464,7 @@ class OnlineSTDP:
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "stdp_traces", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps6.stdp_traces")
+# %% check="stdp_traces"
 
 # %% [markdown]
 # A neuron with leak hears the same pattern of sixty spikes again and again, and its weights follow your rule.
@@ -479,7 +473,7 @@ check("ps6.stdp_traces")
 # The cell runs twice, with `reset` before each show and without.
 # Predict for the second run: which weights will differ, those of the first inputs or those of the last?
 
-# %% nbgrader={"grade": false, "grade_id": "pattern_figure", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="pattern_figure"
 moments = (2 + 48 * torch.rand(60, generator=torch.Generator().manual_seed(2))).long()
 pattern = torch.zeros(60, 1, 60, dtype=torch.float64)
 pattern[moments, 0, torch.arange(60)] = 1.0
@@ -546,7 +540,7 @@ plt.show()
 # from 26 to at most 5.5.
 
 
-# %% nbgrader={"grade": false, "grade_id": "perturbation_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="perturbation"
 def perturb(objective, theta, *, steps, scale, generator):
     """Keep noise that lowers the objective; the last theta and the history of its loss."""
     ### BEGIN SOLUTION
@@ -574,8 +568,7 @@ def directional_gradient(objective, theta, directions, scale):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "perturbation", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps6.perturbation")
+# %% check="perturbation"
 
 # %% [markdown]
 # The digits again, the same layer, the same start and the same loss, now by trial and error.
@@ -584,7 +577,7 @@ check("ps6.perturbation")
 # The last line compares the estimate along eight directions with the gradient.
 
 
-# %% nbgrader={"grade": false, "grade_id": "comparison", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="comparison"
 def loss_of(theta):
     return latency_loss(fire(theta.reshape(10, 64), train_times), train_labels, WINDOW)
 
@@ -647,7 +640,7 @@ print(f"cosine of the estimate from 16 evaluations and the exact gradient of 640
 # - `next_point(grid, seen, values, length, noise)`: the point of the grid with the largest EI.
 
 
-# %% nbgrader={"grade": false, "grade_id": "bayes_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="bayes"
 def posterior(seen, values, grid, length, noise):
     """Mean and standard deviation of the function at the points of the grid."""
 
@@ -681,8 +674,7 @@ def next_point(grid, seen, values, length, noise):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "bayes", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps6.bayes")
+# %% check="bayes"
 
 # %% [markdown]
 # What a search is good for: the width of a surrogate gradient.
@@ -693,7 +685,7 @@ check("ps6.bayes")
 # As the values count as noisy, the search may come back to a width that it has tried.)
 
 
-# %% nbgrader={"grade": false, "grade_id": "search", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="search"
 class Triangle(torch.autograd.Function):
     """The step forward, a triangle of the given half width backward."""
 
@@ -789,7 +781,7 @@ print("best of 8 random trials, three searches: ", ", ".join(f"{one:.1%}" for on
 #   it?
 # - Does your search of section 8 beat luck? What would you need in order to say so?
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "discussion", "locked": false, "points": 6.0, "schema_version": 3, "solution": true, "task": false}
+# %% [markdown] read="discussion" points=6
 # In section 4 the loss pushes nine of ten neurons to fire later, so their weights fall. A neuron that is
 # pushed past the point where its potential still reaches the threshold does not fire a little later: its
 # time jumps to infinity. From then on the end of the window stands for it, a constant, and its gradient is

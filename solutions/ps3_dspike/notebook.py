@@ -32,7 +32,7 @@
 # Cells that are given are restored before grading: put your experiments into cells of your own.
 # What you are asked to write yourself is switched off in the library while your work is graded.
 
-# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="setup"
 import math
 
 import matplotlib.pyplot as plt
@@ -65,7 +65,7 @@ from snnkit import datasets
 # Remember that $\tanh' = \mathrm{sech}^2 = 1/\cosh^2 = 1 - \tanh^2$.
 
 
-# %% nbgrader={"grade": false, "grade_id": "dspike_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="dspike"
 def dspike(u, b):
     """Dspike of temperature b at each element of u, for the threshold 1/2."""
     ### BEGIN SOLUTION
@@ -81,10 +81,9 @@ def dspike_slope(u, b):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "dspike", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps3.dspike")
+# %% check="dspike"
 
-# %% nbgrader={"grade": false, "grade_id": "dspike_figure", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="dspike_figure"
 u = torch.linspace(-0.5, 1.5, 801)
 with snnkit.plot.style():
     _, (left, right) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
@@ -122,7 +121,7 @@ plt.show()
 #   $b \to \infty$), each with the shape and dtype of `v`.
 
 
-# %% nbgrader={"grade": false, "grade_id": "any_threshold_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="any_threshold"
 def dspike_at(v, b, threshold):
     """Value and slope with respect to v of Dspike for any threshold."""
     ### BEGIN SOLUTION
@@ -138,8 +137,7 @@ def dspike_limits(v, threshold):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "any_threshold", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps3.any_threshold")
+# %% check="any_threshold"
 
 # %% [markdown]
 # ## 3. A surrogate for SpikingJelly 2.0
@@ -153,7 +151,7 @@ check("ps3.any_threshold")
 # surrogate slope backward, and a class that names the parameters **by keyword**.
 
 
-# %% nbgrader={"grade": false, "grade_id": "pattern", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="pattern"
 class SigmoidSpike(torch.autograd.Function):
     """The step forward, the derivative of the sigmoid backward."""
 
@@ -194,7 +192,7 @@ class Sigmoid(SurrogateFunctionBase):
 # The base class takes care of that if `b` is one of its parameters.
 
 
-# %% nbgrader={"grade": false, "grade_id": "surrogate_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="surrogate"
 class DspikeSpike(torch.autograd.Function):
     """The step forward, the slope of Dspike backward."""
 
@@ -234,8 +232,7 @@ class Dspike(SurrogateFunctionBase):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "surrogate", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps3.surrogate")
+# %% check="surrogate"
 
 # %% [markdown]
 # ## 4. A network, and its loss as a staircase
@@ -245,7 +242,7 @@ check("ps3.surrogate")
 # mean: no output neuron spikes, so everything that is not smooth happens in the hidden layer.
 
 
-# %% nbgrader={"grade": false, "grade_id": "network", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="network"
 class Network(nn.Module):
     """Linear, neurons with leak, linear read-out of their mean spikes; from pixels [N, 64] to [N, 10]."""
 
@@ -280,7 +277,7 @@ print("training digits", list(train_pixels.shape), "held-out digits", list(held_
 # The loss as a function of one weight of the first layer is a staircase: flat almost everywhere, with jumps where a
 # spike comes or goes.
 
-# %% nbgrader={"grade": false, "grade_id": "staircase", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="staircase"
 torch.manual_seed(0)
 network = Network(Dspike())
 shift = torch.linspace(-0.6, 0.6, 241)
@@ -317,7 +314,7 @@ plt.show()
 # - Evaluate the loss exactly twice for each coordinate.
 
 
-# %% nbgrader={"grade": false, "grade_id": "finite_difference_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="finite_difference"
 def finite_difference(loss, weight, coordinates, step, seed=0):
     """Central differences of the loss in the given places of the weight."""
     ### BEGIN SOLUTION
@@ -335,8 +332,7 @@ def finite_difference(loss, weight, coordinates, step, seed=0):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "finite_difference", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps3.finite_difference")
+# %% check="finite_difference"
 
 # %% [markdown]
 # ## 5. How alike are two gradients, and what does it cost to know?
@@ -363,7 +359,7 @@ check("ps3.finite_difference")
 #   `count` sampled weights of a layer whose weight has the shape `shape` (on all of them, if it has fewer).
 
 
-# %% nbgrader={"grade": false, "grade_id": "similarity_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="similarity"
 def cosine_similarity(a, b):
     """Cosine of the angle between two gradients, each one vector; nan if one is zero."""
     ### BEGIN SOLUTION
@@ -387,13 +383,12 @@ def forward_passes(shape, count, temperatures, epochs):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "similarity", "locked": true, "points": 2.0, "schema_version": 3, "solution": false, "task": false}
-check("ps3.similarity")
+# %% check="similarity"
 
 # %% [markdown]
 # Predict before you run the next cell: for a step $h$ ten times as wide, is the best temperature higher or lower?
 
-# %% nbgrader={"grade": false, "grade_id": "similarity_figure", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="similarity_figure"
 batch_pixels, batch_labels = train_pixels[:200], train_labels[:200]
 places = sample_coordinates(network.first.weight, 60, torch.Generator().manual_seed(0))
 
@@ -445,7 +440,7 @@ plt.show()
 # It returns the temperature that wins.
 
 
-# %% nbgrader={"grade": false, "grade_id": "choice_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="choice"
 def candidates(b, change, minimum):
     """The temperatures to compare: b, b - change and b + change, none below the minimum."""
     ### BEGIN SOLUTION
@@ -465,8 +460,7 @@ def choose_temperature(b, change, minimum, similarity_at):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "choice", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps3.choice")
+# %% check="choice"
 
 # %% [markdown]
 # ## 7. Training with an adaptive temperature
@@ -486,7 +480,7 @@ check("ps3.choice")
 # - The mean loss of an epoch is taken over digits: weight each batch by its size.
 
 
-# %% nbgrader={"grade": false, "grade_id": "training_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="training"
 def train(network, pixels, labels, *, epochs, choose, b=3.0, learning_rate=5e-3, batch=32, seed=0):
     """Train, choosing the temperature once per epoch; the mean losses and the temperatures of the epochs."""
     ### BEGIN SOLUTION
@@ -510,15 +504,14 @@ def train(network, pixels, labels, *, epochs, choose, b=3.0, learning_rate=5e-3,
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "training", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps3.training")
+# %% check="training"
 
 # %% [markdown]
 # Now everything together: fixed temperatures against chosen ones, with three seeds each, and what the choice costs.
 # `adaptive(h)` makes a `choose` from your functions.
 # One epoch of learning takes as many forward passes as there are batches.
 
-# %% nbgrader={"grade": false, "grade_id": "experiment", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="experiment"
 SEEDS, EPOCHS, COUNT = (0, 1, 2), 6, 24
 
 
@@ -587,7 +580,7 @@ print(f"forward passes to learn: {EPOCHS * math.ceil(len(train_labels) / 32)}")
 #   of a first convolution of 64 filters on 3 channels, 3 × 3?
 # - What does a high similarity at the start of an epoch promise for the epoch, and what does it not?
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "discussion", "locked": false, "points": 6.0, "schema_version": 3, "solution": true, "task": false}
+# %% [markdown] read="discussion" points=6
 # The finite difference is exactly the derivative of the loss averaged over a window of half-width $h$ in that weight.
 # The loss itself has derivative 0 almost everywhere, so for $h \to 0$ the difference of nearly every weight becomes 0, and
 # the few that jump become huge: in the figure the similarities for $h = 0.003$ are the lowest at every $b$.

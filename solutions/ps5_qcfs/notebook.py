@@ -33,7 +33,7 @@
 # Cells that are given are restored before grading: put your experiments into cells of your own.
 # What you are asked to write yourself is switched off in the library while your work is graded.
 
-# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="setup"
 import math
 
 import matplotlib.pyplot as plt
@@ -59,7 +59,7 @@ torch.set_num_threads(1)
 # Time is the first axis, whatever follows.
 
 
-# %% nbgrader={"grade": false, "grade_id": "neuron", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="neuron"
 def fire(currents, threshold, v0):
     """Spikes [T, ...] (0 or 1) and potential after each step [T, ...] of neurons that receive currents [T, ...]."""
     v = torch.zeros_like(currents[0]) + v0
@@ -93,7 +93,7 @@ def fire(currents, threshold, v0):
 # Which of these would spoil the last equation, and where in your derivation: a leak, the reset to zero, irregular
 # input?
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "derivation", "locked": false, "points": 4.0, "schema_version": 3, "solution": true, "task": false}
+# %% [markdown] read="derivation" points=4
 # Put the charge $m(t) = v(t-1) + W x^{l-1}(t) + b$ into the reset $v(t) = m(t) - s(t)\theta$ and bring $v(t-1)$ to
 # the left. With $x^l(t) = s(t)\theta$ this is (step). Used: no leak, so that $v(t-1)$ has the factor 1; the soft
 # reset, so that exactly $\theta$ leaves with each spike; and the reset in the same step as the spike.
@@ -134,7 +134,7 @@ def fire(currents, threshold, v0):
 # they are not.
 
 
-# %% nbgrader={"grade": false, "grade_id": "balance_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="balance"
 def balance(weight, bias, inputs, spikes, potentials, threshold, v0):
     """Left side minus right side of (step), (total) and (average)."""
     ### BEGIN SOLUTION
@@ -149,8 +149,7 @@ def balance(weight, bias, inputs, spikes, potentials, threshold, v0):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "balance", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps5.balance")
+# %% check="balance"
 
 # %% [markdown]
 # ## 2. The activation that a spiking neuron computes
@@ -177,7 +176,7 @@ check("ps5.balance")
 # together; and `None` for `levels`.
 
 
-# %% nbgrader={"grade": false, "grade_id": "qcfs_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="qcfs"
 class Staircase(torch.autograd.Function):
     """QCFS forward, straight-through gradients of z and of the clip backward."""
 
@@ -203,15 +202,14 @@ class Staircase(torch.autograd.Function):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "qcfs", "locked": true, "points": 4.0, "schema_version": 3, "solution": false, "task": false}
-check("ps5.qcfs")
+# %% check="qcfs"
 
 
 # %% [markdown]
 # As a module, with the clip as a parameter:
 
 
-# %% nbgrader={"grade": false, "grade_id": "module", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="module"
 class QCFS(nn.Module):
     def __init__(self, levels, clip=4.0):
         super().__init__()
@@ -265,7 +263,7 @@ show_staircase()
 #   and $v(0) = 0$. You may derive a formula or take the mean over a fine grid (a thousand points are enough).
 
 
-# %% nbgrader={"grade": false, "grade_id": "conversion_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="conversion"
 def spiking_parameters(clip):
     """Threshold and v(0) of the neuron that a QCFS activation becomes."""
     ### BEGIN SOLUTION
@@ -288,8 +286,7 @@ def mean_error(levels, steps, half):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "conversion", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps5.conversion")
+# %% check="conversion"
 
 # %% [markdown]
 # ## 4. The error, split exactly
@@ -306,7 +303,7 @@ check("ps5.conversion")
 # in this order, each of the shape of one step.
 
 
-# %% nbgrader={"grade": false, "grade_id": "split_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="split"
 def split_error(currents, threshold, v0):
     """Unevenness, quantisation and clipping of each neuron."""
     ### BEGIN SOLUTION
@@ -320,8 +317,7 @@ def split_error(currents, threshold, v0):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "split", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps5.split")
+# %% check="split"
 
 # %% [markdown]
 # **Discussion 1 (3 points, read by a person).**
@@ -330,7 +326,7 @@ check("ps5.split")
 # does QCFS train away, and what do its two theorems ("no error for $T = L$", "no mean error for any $T$ and $L$")
 # take for granted?
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "discussion_error", "locked": false, "points": 3.0, "schema_version": 3, "solution": true, "task": false}
+# %% [markdown] read="discussion_error" points=3
 # By (average) the spiking layer computes the same weighted sum as the trained layer, minus (v(T) − v(0))/T, and
 # without a ReLU. The remainder has to stand in for the nonlinearity, and it does so only roughly. Clipping: a neuron
 # sends at most one spike a step, so nothing above the threshold gets through. Quantisation: only whole spikes of
@@ -376,7 +372,7 @@ check("ps5.split")
 # numbers): the pair of the name and of $N - q$, such as `("extra", 2)`.
 
 
-# %% nbgrader={"grade": false, "grade_id": "theorem_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="theorem"
 def verdict(count, v_end, threshold, steps):
     """Name of the case, and N - q."""
     ### BEGIN SOLUTION
@@ -389,8 +385,7 @@ def verdict(count, v_end, threshold, steps):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "theorem", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps5.theorem")
+# %% check="theorem"
 
 # %% [markdown]
 # ## 6. Case studies of your own
@@ -401,7 +396,7 @@ check("ps5.theorem")
 # a 0 or a 1 for every step.
 
 
-# %% nbgrader={"grade": false, "grade_id": "run_study", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="run_study"
 def run_study(trains):
     """Count N, final potential v(T) and current of each step, for the two input trains of a study."""
     currents = torch.tensor([2.0, -1.5], dtype=torch.float64) @ torch.tensor(trains, dtype=torch.float64)
@@ -422,7 +417,7 @@ print(f"currents {currents.tolist()}: {count} spikes, v(T) = {v_end}")
 #
 # Try to find them by thinking about the running sum of the charge before you let the computer search.
 
-# %% nbgrader={"grade": false, "grade_id": "studies_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="studies"
 ### BEGIN SOLUTION
 studies = {
     "even": [[1, 0, 1, 0, 1, 0, 1, 0], [0, 1, 0, 1, 0, 1, 0, 0]],
@@ -433,10 +428,9 @@ studies = {
 }
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "studies", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps5.studies")
+# %% check="studies"
 
-# %% nbgrader={"grade": false, "grade_id": "studies_figure", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="studies_figure"
 with snnkit.plot.style():
     _, panels = plt.subplots(1, 3, figsize=(9, 2.8), sharey=True, layout="constrained")
     for axes, name in zip(panels, ("even", "two extra", "two missing"), strict=True):
@@ -459,7 +453,7 @@ plt.show()
 # Why is the closed interval $[0, \theta]$, in which the literature states it, not right, and which of your studies
 # shows it?
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "discussion_unevenness", "locked": false, "points": 4.0, "schema_version": 3, "solution": true, "task": false}
+# %% [markdown] read="discussion_unevenness" points=4
 # The count is a ratchet that follows the charge X(t): it goes up when X reaches N + 1, by one notch a step, and never
 # down.
 #
@@ -511,7 +505,7 @@ plt.show()
 # `latency(remedy, steps, layers)`, the number of time steps for one of the four names.
 
 
-# %% nbgrader={"grade": false, "grade_id": "remedies_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="remedies"
 def signed_spikes(currents, threshold, v0):
     """Spikes [T, ...] in {-1, 0, 1}."""
     ### BEGIN SOLUTION
@@ -541,8 +535,7 @@ def latency(remedy, steps, layers):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "remedies", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps5.remedies")
+# %% check="remedies"
 
 # %% [markdown]
 # ## 8. Train with the staircase
@@ -551,7 +544,7 @@ check("ps5.remedies")
 # course.
 
 
-# %% nbgrader={"grade": false, "grade_id": "digits", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="digits"
 LEVELS = 4
 images, labels = datasets.digits("train").tensors()
 test_images, test_labels = datasets.digits("test").tensors()
@@ -579,7 +572,7 @@ def qcfs_network(seed, hidden=48, layers=3):
 # to name three quarters of the test digits.
 
 
-# %% nbgrader={"grade": false, "grade_id": "training_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="training"
 def train(network, images, labels, *, epochs, learning_rate=3e-3, batch=64, seed=0):
     """Train in place; the mean loss of each epoch."""
     ### BEGIN SOLUTION
@@ -599,8 +592,7 @@ def train(network, images, labels, *, epochs, learning_rate=3e-3, batch=64, seed
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "training", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps5.training")
+# %% check="training"
 
 # %% [markdown]
 # ## 9. Convert, run, and look at each layer
@@ -619,7 +611,7 @@ check("ps5.training")
 #   $N - q \ne 0$, over all images, and the share of those with $N - q > 0$ **among them** (0 where there are none).
 
 
-# %% nbgrader={"grade": false, "grade_id": "by_layer_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="by_layer"
 def run_spiking(weights, biases, clips, images, steps):
     """Mean logits of the converted network, and N - q of each hidden layer."""
     ### BEGIN SOLUTION
@@ -645,8 +637,7 @@ def uneven_shares(excess):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "by_layer", "locked": true, "points": 3.0, "schema_version": 3, "solution": false, "task": false}
-check("ps5.by_layer")
+# %% check="by_layer"
 
 # %% [markdown]
 # ### The experiment
@@ -656,7 +647,7 @@ check("ps5.by_layer")
 # depth? Are extra or missing spikes more frequent?
 
 
-# %% nbgrader={"grade": false, "grade_id": "experiment", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% given="experiment"
 def parts_of(network):
     """Weights, biases and clips of a trained network."""
     linear = [part for part in network if isinstance(part, nn.Linear)]
@@ -711,7 +702,7 @@ plt.show()
 # networks.
 # Say what you would expect there, and why.
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "discussion_layers", "locked": false, "points": 4.0, "schema_version": 3, "solution": true, "task": false}
+# %% [markdown] read="discussion_layers" points=4
 # No. The first layer has exactly 0 % uneven neurons in all three networks: its current is constant, so X(t) moves in
 # one direction with equal steps and the ratchet keeps up. From the second layer on the currents are sums of spikes
 # with weights of both signs: they change from step to step, go below 0 and above the threshold. With T = 4 about 4 %
@@ -769,7 +760,7 @@ plt.show()
 # no points.)
 
 
-# %% nbgrader={"grade": false, "grade_id": "events_answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% answer="events"
 ### BEGIN SOLUTION
 def run_frames(weights, biases, clips, frames):
     """As run_spiking, for input [T, N, inputs] that changes from step to step."""
@@ -813,7 +804,7 @@ try_events()
 # What did your measurements show, what is lost by the mean, and what would you change in the training so that frames
 # may be shown as they come?
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "discussion_events", "locked": false, "points": 0.0, "schema_version": 3, "solution": true, "task": false}
+# %% [markdown] read="discussion_events" points=0
 # With the mean as a constant current the first layer has no unevenness and the network is an ordinary converted one.
 # With frames as they come the first layer is uneven too (here 16 % of its neurons), because its current changes, and
 # so is more of the second layer, although every neuron of the first receives the same total charge; the accuracy was
