@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 from . import wire
+from .messages import Message, Ready
 from .sandbox import IsolationError
 from .wire import FrameError
 
@@ -42,28 +43,30 @@ class Link:
             self.process = descriptors[0] if descriptors else None
             if not data:
                 raise FrameError("closed", "the warm parent hung up")
-            if self.receive(time.monotonic() + _FORK_SECONDS) != {"op": "ready"}:
+            if not isinstance(self.receive(time.monotonic() + _FORK_SECONDS)[0], Ready):
                 raise FrameError("start", "the worker did not say that it is ready")
         except (OSError, ValueError, FrameError) as error:
             ended = self.end(kill=True)
             raise IsolationError(f"a worker could not be enclosed: {ended.get('failed') or error}") from error
 
-    def send(self, value: dict[str, Any], deadline: float) -> None:
+    def send(self, request: dict[str, Any], deadline: float) -> None:
         """Send a request.
 
         Raises:
+            TypeError: it is not plain data.
             FrameError: the worker does not take it in time, or is gone.
         """
+        data = wire.encode_request(request)
         self.connection.settimeout(max(deadline - time.monotonic(), 0.01))
         try:
-            self.connection.sendall(wire.encode(value))
+            self.connection.sendall(data)
         except OSError as error:
             raise FrameError(
                 "timeout" if isinstance(error, TimeoutError) else "closed", str(error)
             ) from error
 
-    def receive(self, deadline: float) -> Any:
-        """Read one frame.
+    def receive(self, deadline: float) -> tuple[Message, dict[str, Any]]:
+        """Read one frame: a message and, of a case, its arrays by name.
 
         Raises:
             FrameError: it breaks the protocol, does not come in time, or the worker is gone.

@@ -16,12 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
+import msgspec
 from numpy.typing import NDArray
 
 from . import wire
 from .limits import Limits
 from .link import Link
+from .messages import CaseDone, CellDone, CellOutput, Display, Message, ProbeDone, Ready, Value
 from .source import WorkerSource
 from .wire import FrameError
 
@@ -29,7 +30,6 @@ __all__ = ["CellResult", "ProbeCase", "ProbeResult", "Reply", "Session"]
 
 Array = NDArray[Any]
 
-KINDS = ("missing", "unanswered", "error", "form")
 _REASONS = {
     "time": "it did not stop when its time was over",
     "exit": "it ended the Python process",
@@ -171,7 +171,7 @@ class Session:
                     break
         return self._worker
 
-    def _exchange(self, worker: Link, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _exchange(self, worker: Link, request: dict[str, Any]) -> Iterator[tuple[Message, dict[str, Array]]]:
         """Send a request and yield answers to it, until the caller stops; the worker is dropped when it fails."""
         self._number += 1
         seconds = min(self.limits.cell_seconds, max(self._left(), 0.01))
@@ -179,10 +179,10 @@ class Session:
         try:
             worker.send({**request, "id": self._number, "seconds": seconds}, deadline)
             while True:
-                answer = worker.receive(deadline)
-                if type(answer) is not dict or answer.get("id") != self._number:
+                answer, arrays = worker.receive(deadline)
+                if isinstance(answer, Ready) or answer.id != self._number:
                     raise FrameError("answer", "an answer to nothing that was asked")
-                yield answer
+                yield answer, arrays
         except FrameError as error:
             raise self._failure(error) from error
 
@@ -203,11 +203,11 @@ class Session:
         """Run a cell in the worker that is there."""
         assert self._worker is not None
         request = {"op": "cell", "source": source, "limit": self.limits.output_kb * 1024}
-        answer = next(self._exchange(self._worker, request))
-        try:
-            return _cell_result(answer)
-        except FrameError as error:
-            raise self._failure(error) from error
+        answer, _ = next(self._exchange(self._worker, request))
+        if not isinstance(answer, CellDone):
+            raise self._failure(FrameError("answer", "not the answer to a cell"))
+        outputs = [output for one in answer.outputs if (output := _rebuilt(one)) is not None]
+        return CellResult(answer.status, tuple(outputs), seconds=answer.seconds)
 
     def run_cell(self, source: str) -> CellResult:
         """Run a cell of the notebook; nothing is raised for anything that it does.
@@ -250,26 +250,31 @@ class Session:
             return ProbeResult(tuple(Reply("unrun", f"not run: {obstacle}") for _ in cases))
         request = {
             "op": "probe", "source": source, "function": function, "names": list(names),
-            "cases": [{"data": case.data, "names": list(case.names)} for case in cases],
+            "cases": [(case.data, case.names) for case in cases],
         }  # fmt: skip
         begun, printed = time.monotonic(), ""
         rest = Reply("error", "your code ended the answer early")
         try:
             worker = self._ready()
             elements = 0
-            for answer in self._exchange(worker, request):
-                try:
-                    if answer.get("op") == "done":
-                        status, printed = _ending(answer)
-                        if status == "time":
-                            rest = Reply("time", f"your code took longer than {self.limits.cell_seconds:g} s")
-                        break
-                    replies.append(_reply(answer, len(replies), len(cases)))
-                    elements += sum(array.size for array in replies[-1].arrays.values())
-                    if elements > 4 * self.frame_limits.elements:
-                        raise FrameError("size", "the answers to one question are too large together")
-                except FrameError as error:
-                    raise self._failure(error) from error
+            for answer, arrays in self._exchange(worker, request):
+                if isinstance(answer, ProbeDone):
+                    printed = answer.printed
+                    if answer.status == "time":
+                        rest = Reply("time", f"your code took longer than {self.limits.cell_seconds:g} s")
+                    break
+                if (
+                    not isinstance(answer, CaseDone)
+                    or answer.index != len(replies)
+                    or len(replies) == len(cases)
+                ):
+                    raise self._failure(FrameError("answer", "not the answer to the next case"))
+                replies.append(Reply(answer.kind, answer.text, answer.wrong, arrays))
+                elements += sum(array.size for array in arrays.values())
+                if elements > 4 * self.frame_limits.elements:
+                    raise self._failure(
+                        FrameError("size", "the answers to one question are too large together")
+                    )
         except _Gone as gone:
             if gone.reason == "time":
                 rest = Reply("time", f"your code took longer than {self.limits.cell_seconds:g} s; {gone}")
@@ -279,82 +284,17 @@ class Session:
         return ProbeResult(tuple(replies), printed, time.monotonic() - begun)
 
 
-def _text(value: Any, limit: int) -> str:
-    if type(value) is not str or len(value) > limit:
-        raise FrameError("answer", "a text that is none, or too long")
-    return value
-
-
-def _seconds(value: Any) -> float:
-    if type(value) not in (int, float) or not 0 <= value < 1e6:
-        raise FrameError("answer", "a duration that is none")
-    return float(value)
-
-
-def _reply(answer: dict[str, Any], index: int, count: int) -> Reply:
-    """A checked reply to case ``index``."""
-    if (
-        answer.get("op") != "case"
-        or type(answer.get("index")) is not int
-        or answer["index"] != index
-        or index >= count
-    ):
-        raise FrameError("answer", "not the answer to the next case")
-    kind, arrays, wrong = answer.get("kind"), answer.get("arrays"), answer.get("wrong")
-    if type(arrays) is not dict or type(wrong) is not list or (kind != "" and kind not in KINDS):
-        raise FrameError("answer", "a reply of no known kind")
-    if not all(type(key) is str and type(array) is np.ndarray for key, array in arrays.items()):
-        raise FrameError("answer", "a reply that holds something else than arrays")
-    names = tuple(_text(name, 200) for name in wrong[:20])
-    return Reply(str(kind), _text(answer.get("text"), 5000), names, arrays)
-
-
-def _ending(answer: dict[str, Any]) -> tuple[str, str]:
-    status = answer.get("status")
-    if status not in ("ok", "time"):
-        raise FrameError("answer", "an ending of no known kind")
-    _seconds(answer.get("seconds"))
-    return str(status), _text(answer.get("printed"), 10_000)
-
-
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\n]*")
 
 
-def _output(item: Any) -> dict[str, Any] | None:
-    """A notebook output rebuilt from what a worker sent: plain text and bitmap images, nothing that could run."""
-    if type(item) is not dict:
-        raise FrameError("answer", "an output that is none")
-    kind = item.get("output_type")
-    if kind == "stream" and item.get("name") in ("stdout", "stderr"):
-        return {"output_type": "stream", "name": str(item["name"]), "text": _text(item.get("text"), 1 << 24)}
-    if kind == "error":
-        lines = item.get("traceback")
-        if type(lines) is not list:
-            raise FrameError("answer", "a traceback that is none")
-        return {
-            "output_type": "error",
-            "ename": _text(item.get("ename"), 1000),
-            "evalue": _text(item.get("evalue"), 10_000),
-            "traceback": [_text(line, 10_000) for line in lines[:100]],
-        }
-    if kind in ("display_data", "execute_result") and type(item.get("data")) is dict:
-        kept = {}
-        for name, value in item["data"].items():
-            value = _text(value, 1 << 24)
-            if name == "text/plain" or (name in ("image/png", "image/jpeg") and _BASE64.fullmatch(value)):
-                kept[name] = value
-        return {"output_type": str(kind), "data": kept, "metadata": {}} if kept else None
-    raise FrameError("answer", "an output of no known kind")
-
-
-def _cell_result(answer: dict[str, Any]) -> CellResult:
-    """A checked answer to a cell."""
-    outputs = answer.get("outputs")
-    if (
-        answer.get("op") != "cell"
-        or answer.get("status") not in ("ok", "error", "time")
-        or type(outputs) is not list
-    ):
-        raise FrameError("answer", "not the answer to a cell")
-    rebuilt = tuple(output for output in map(_output, outputs) if output is not None)
-    return CellResult(str(answer["status"]), rebuilt, seconds=_seconds(answer.get("seconds")))
+def _rebuilt(output: CellOutput) -> dict[str, Any] | None:
+    """A worker's output in nbformat's words: plain text and bitmap images, nothing that could run."""
+    built: dict[str, Any] = msgspec.to_builtins(output)
+    if not isinstance(output, Display | Value):
+        return built
+    kept = {
+        name: text
+        for name, text in output.data.items()
+        if name == "text/plain" or (name in ("image/png", "image/jpeg") and _BASE64.fullmatch(text))
+    }
+    return {**built, "data": kept, "metadata": {}} if kept else None

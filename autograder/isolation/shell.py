@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from IPython.core.displayhook import DisplayHook
@@ -23,12 +24,14 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 from traitlets.config import Config
 
-__all__ = ["Output", "Shell", "TimeLimit", "alarm", "plain_text"]
+from .messages import CellOutput, Display, Stream, Traceback, Value
+
+__all__ = ["Outputs", "Shell", "TimeLimit", "alarm", "plain_text"]
 
 KEPT = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg", "image/svg+xml")
-
-
 SPARE_BYTES = 8 << 20
+StreamName = Literal["stdout", "stderr"]
+Status = Literal["ok", "error", "time"]
 
 
 class TimeLimit(BaseException):
@@ -73,11 +76,19 @@ def plain_text(value: Any) -> str:
     return str(value).encode("utf-8", "replace").decode("utf-8")
 
 
-class Output:
+@dataclass
+class _Printed:
+    """Consecutive text of one stream, in the pieces it came in."""
+
+    name: StreamName
+    pieces: list[str]
+
+
+class Outputs:
     """Notebook outputs of one cell, in order, up to a number of bytes."""
 
     def __init__(self, limit: int) -> None:
-        self.items: list[dict[str, Any]] = []
+        self.items: list[CellOutput | _Printed] = []
         self.left = limit
         self.limit = limit
         self.cut = False
@@ -89,56 +100,44 @@ class Output:
         self.left = 0
         if not self.cut:
             self.cut = True
-            note = f"\n[output beyond {self.limit // 1024} kB was dropped]\n"
-            self.items.append({"output_type": "stream", "name": "stderr", "text": note})
+            self.items.append(Stream("stderr", f"\n[output beyond {self.limit // 1024} kB was dropped]\n"))
         return False
 
-    def write(self, name: str, text: str) -> None:
+    def write(self, name: StreamName, text: str) -> None:
         """Add text to a stream; whole pieces that no longer fit are cut."""
         if self.cut:
             return
         text = plain_text(text)
         kept = text[: max(self.left, 0)]
-        last = self.items[-1] if self.items else {}
+        last = self.items[-1] if self.items else None
         if kept:
-            if last.get("output_type") == "stream" and last.get("name") == name:
-                last["pieces"].append(kept)
+            if isinstance(last, _Printed) and last.name == name:
+                last.pieces.append(kept)
             else:
-                self.items.append({"output_type": "stream", "name": name, "pieces": [kept]})
+                self.items.append(_Printed(name, [kept]))
         self._room(len(text.encode()))
 
-    def show(self, kind: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+    def show(self, kind: type[Display] | type[Value], data: dict[str, Any]) -> None:
         """Add a displayed value."""
-        del metadata
         kept = {
             str(name): plain_text("".join(value) if isinstance(value, list) else value)
             for name, value in data.items()
             if name in KEPT
         }
         if self._room(sum(map(len, kept.values()))):
-            self.items.append({"output_type": kind, "data": kept})
+            self.items.append(kind(kept))
 
     def fail(self, name: str, text: str, lines: list[str]) -> None:
         """Add an error with its traceback."""
         lines = [plain_text(line)[:4000] for line in lines[-40:]]
-        self.items.append(
-            {
-                "output_type": "error",
-                "ename": plain_text(name)[:200],
-                "evalue": plain_text(text)[:4000],
-                "traceback": lines,
-            }
-        )
+        self.items.append(Traceback(plain_text(name)[:200], plain_text(text)[:4000], lines))
 
-    def finished(self) -> list[dict[str, Any]]:
-        """The outputs as plain data."""
-        done = []
-        for item in self.items:
-            if "pieces" in item:
-                done.append({"output_type": "stream", "name": item["name"], "text": "".join(item["pieces"])})
-            else:
-                done.append(item)
-        return done
+    def finished(self) -> list[CellOutput]:
+        """The outputs as they are sent."""
+        return [
+            Stream(item.name, "".join(item.pieces)) if isinstance(item, _Printed) else item
+            for item in self.items
+        ]
 
 
 class _Stream(io.TextIOBase):
@@ -147,7 +146,7 @@ class _Stream(io.TextIOBase):
     encoding = "utf-8"
     errors = "replace"
 
-    def __init__(self, shell: Shell, name: str) -> None:
+    def __init__(self, shell: Shell, name: StreamName) -> None:
         self._shell, self.name = shell, name
 
     def writable(self) -> bool:
@@ -162,7 +161,7 @@ class _Stream(io.TextIOBase):
 
 class _Publisher(DisplayPublisher):
     def publish(self, data: Any, metadata: Any = None, *_: Any, **__: Any) -> None:
-        self.shell.output.show("display_data", dict(data), dict(metadata or {}))
+        self.shell.output.show(Display, dict(data))
 
     def clear_output(self, wait: bool = False) -> None:
         self.shell.output.items.clear()
@@ -177,7 +176,7 @@ class _Hook(DisplayHook):
 
     def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
         shell: Any = self.shell
-        shell.output.show("execute_result", dict(format_dict), dict(md_dict or {}))
+        shell.output.show(Value, dict(format_dict))
 
     def finish_displayhook(self) -> None:
         pass
@@ -188,7 +187,7 @@ class Shell(InteractiveShell):
 
     displayhook_class = Type(_Hook)
     display_pub_class = Type(_Publisher)
-    output: Output = Output(1 << 20)
+    output: Outputs = Outputs(1 << 20)
 
     @classmethod
     def create(cls, folder: str) -> Shell:
@@ -238,11 +237,12 @@ class Shell(InteractiveShell):
             text = "(the exception has no text)"
         self.output.fail(getattr(etype, "__name__", "Error"), text, [str(line) for line in stb])
 
-    def run(self, source: str, seconds: float, limit: int) -> dict[str, Any]:
-        """Run a cell: status ``"ok"``, ``"error"`` or ``"time"``, outputs, and the seconds it took."""
-        self.output = Output(limit)
+    def run(self, source: str, seconds: float, limit: int) -> tuple[Status, list[CellOutput], float]:
+        """Run a cell: how it ended, its outputs, and the seconds it took."""
+        self.output = Outputs(limit)
         begun = time.perf_counter()
-        status, timer = "ok", Timer()
+        status: Status = "ok"
+        timer = Timer()
         try:
             with alarm(seconds) as timer:
                 result = self.run_cell(source, store_history=True)  # type: ignore[no-untyped-call]
@@ -255,8 +255,4 @@ class Shell(InteractiveShell):
                 name, text = ("MemoryError", "") if isinstance(link, MemoryError) else (name, text)
                 link = link.__context__
             self.output.fail(name, text, [])
-        return {
-            "status": "time" if timer.fired else status,
-            "outputs": self.output.finished(),
-            "seconds": time.perf_counter() - begun,
-        }
+        return "time" if timer.fired else status, self.output.finished(), time.perf_counter() - begun

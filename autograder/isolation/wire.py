@@ -1,33 +1,35 @@
-"""The worker protocol: length-prefixed frames of JSON and NumPy arrays.
+"""The worker protocol: what a worker sends is typed and bounded, what is sent to it is plain data.
 
-A frame is ``b"SNF1"``, the length of its JSON body and the number of its arrays (two little-endian 32-bit
-numbers), the body, then per array its length (64 bits) and its bytes in NumPy's ``.npy`` layout. Whatever is read
-may have been written by a student, so each length is checked before anything is allocated, the ``.npy`` header is
-matched against one regular expression (NumPy itself evaluates it as a Python literal), and only numbers and
-booleans of fixed width are accepted. Every violation raises :class:`FrameError`.
+A worker's frame is ``b"SNF1"``, the length of its JSON body and the number of its arrays (two little-endian 32-bit
+numbers), the body (one of :mod:`messages`), then per array its length (64 bits) and its bytes in NumPy's ``.npy``
+layout. It may have been written by a student, so each length is checked before anything is allocated, msgspec decodes
+the body into its type, the ``.npy`` header is matched against one regular expression (NumPy itself evaluates it as a
+Python literal), and only numbers and booleans of fixed width are accepted. Every violation raises :class:`FrameError`.
 
-Convention: :func:`pack` turns plain data into a JSON body and a list of arrays, :func:`unpack` turns it back.
-Tuples, NaN and dictionaries with keys that are not strings survive the journey.
+A request to a worker is its length (64 bits) and a pickle, which only the worker reads.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pickle import dumps
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FrameError", "FrameLimits", "decode", "encode", "pack", "read_frame", "unpack"]
+from .messages import CaseDone, Message
+
+__all__ = ["FrameError", "FrameLimits", "decode", "encode", "encode_request", "read_frame"]
 
 MAGIC = b"SNF1"
 _HEAD = struct.Struct("<4sII")
-_LENGTH = struct.Struct("<Q")
+LENGTH = struct.Struct("<Q")
 _NPY = b"\x93NUMPY\x01\x00"
 _NPY_LENGTH = struct.Struct("<H")
 _NPY_HEADER = re.compile(
@@ -38,9 +40,9 @@ _DTYPES = {
     name.encode(): np.dtype(name)
     for name in ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
 }
+_DECODER = msgspec.json.Decoder(Message)
 # Matches from every quote on, ended or not, without backtracking: the scan stays linear on any input.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.?+[^"\\]*+)*+"?+', re.DOTALL)
-_BRACKET = re.compile(rb"[\[\]{}]")
 _LARGEST_HEADER = 256
 _CHUNK = 1 << 20
 
@@ -58,10 +60,9 @@ class FrameError(Exception):
 
 @dataclass(frozen=True)
 class FrameLimits:
-    """Largest frame accepted: bytes of the body, its depth and number of values, arrays, their bytes and elements."""
+    """Largest frame accepted: bytes of the body and its number of values, arrays, their bytes and elements."""
 
     body: int = 8 << 20
-    depth: int = 24
     values: int = 50_000
     arrays: int = 2048
     array_bytes: int = 96 << 20
@@ -70,8 +71,6 @@ class FrameLimits:
 
 
 DEFAULT = FrameLimits()
-# for what comes from the trusted side, whose questions may be large
-TRUSTED = FrameLimits(body=1 << 28, values=1 << 24, arrays=1 << 16, array_bytes=1 << 32, elements=1 << 30)
 
 
 def encode_array(array: Array) -> bytes:
@@ -128,163 +127,44 @@ def decode_array(data: bytes | bytearray | memoryview, limits: FrameLimits = DEF
     return np.array(flat.reshape(shape, order="F" if match[2] == b"True" else "C"), order="C", copy=True)
 
 
-def pack(value: Any) -> tuple[Any, list[Array]]:
-    """Plain data as a JSON body and the arrays that it refers to.
+def encode(message: Message, arrays: Iterable[Array] = ()) -> bytes:
+    """A message and its arrays as one frame.
 
     Raises:
-        TypeError: something is not None, a boolean, number, string, list, tuple, dictionary or array.
+        TypeError: an array is not of fixed-width numbers or booleans.
+        UnicodeEncodeError: a text holds half a surrogate pair.
     """
-    arrays: list[Array] = []
-    places: dict[int, int] = {}
-
-    def walk(item: Any) -> Any:
-        if item is None or type(item) in (bool, str):
-            return item
-        if type(item) is int:
-            return item if abs(item) < 1 << 53 else {"$int": str(item)}
-        if type(item) is float:
-            return item if math.isfinite(item) else {"$float": str(item)}
-        if type(item) is np.ndarray:  # one that occurs twice is sent once
-            if id(item) not in places:
-                places[id(item)] = len(arrays)
-                arrays.append(item)
-            return {"$array": places[id(item)]}
-        if isinstance(item, np.generic):
-            arrays.append(np.asarray(item))
-            return {"$scalar": len(arrays) - 1}
-        if type(item) is list:
-            return [walk(part) for part in item]
-        if type(item) is tuple:
-            return {"$tuple": [walk(part) for part in item]}
-        if type(item) is dict:
-            if all(type(key) is str and not key.startswith("$") for key in item):
-                return {key: walk(part) for key, part in item.items()}
-            return {"$dict": [[walk(key), walk(part)] for key, part in item.items()]}
-        raise TypeError(
-            f"{type(item).__name__} is not plain data; expected numbers, strings, arrays, lists, dictionaries"
-        )
-
-    return walk(value), arrays
-
-
-def _marked(key: str, content: Any, arrays: list[Array]) -> Any:
-    if key in ("$array", "$scalar") and type(content) is int and 0 <= content < len(arrays):
-        array = arrays[content]
-        if key == "$array":
-            return array
-        if array.ndim == 0:
-            return array[()]
-    if key == "$tuple" and type(content) is list:
-        return tuple(_unpack(part, arrays) for part in content)
-    if key == "$float" and content in ("nan", "inf", "-inf"):
-        return float(content)
-    if key == "$int" and type(content) is str and re.fullmatch(r"-?[0-9]{1,40}", content):
-        return int(content)
-    if (
-        key == "$dict"
-        and type(content) is list
-        and all(type(pair) is list and len(pair) == 2 for pair in content)
-    ):
-        try:
-            return {_unpack(name, arrays): _unpack(part, arrays) for name, part in content}
-        except TypeError as error:
-            raise FrameError("value", "a dictionary key that cannot be one") from error
-    raise FrameError("value", f"the mark {key[:20]!r} does not hold what it should")
-
-
-def _unpack(item: Any, arrays: list[Array]) -> Any:
-    if type(item) is list:
-        return [_unpack(part, arrays) for part in item]
-    if type(item) is dict:
-        if len(item) == 1:
-            ((key, content),) = item.items()
-            if key.startswith("$"):
-                return _marked(key, content, arrays)
-        if any(key.startswith("$") for key in item):
-            raise FrameError("value", "a mark beside other keys")
-        return {key: _unpack(part, arrays) for key, part in item.items()}
-    return item
-
-
-def unpack(body: Any, arrays: list[Array]) -> Any:
-    """What :func:`pack` was given; each array is used at most as often as the body says.
-
-    Raises:
-        FrameError: a mark is malformed or refers to an array that is not there.
-    """
-    return _unpack(body, arrays)
-
-
-def encode(value: Any) -> bytes:
-    """Plain data (see :func:`pack`) as one frame."""
-    body, arrays = pack(value)
-    text = json.dumps(body, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-    parts = [_HEAD.pack(MAGIC, len(text), len(arrays)), text]
-    for array in arrays:
-        data = encode_array(array)
-        parts += [_LENGTH.pack(len(data)), data]
+    body, payloads = msgspec.json.encode(message), [encode_array(array) for array in arrays]
+    parts = [_HEAD.pack(MAGIC, len(body), len(payloads)), body]
+    for data in payloads:
+        parts += [LENGTH.pack(len(data)), data]
     return b"".join(parts)
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise FrameError("json", "a key occurs twice in one object")
-    return found
-
-
-def _integer(text: str) -> int:
-    if len(text) > 20:
-        raise FrameError("json", f"a number of {len(text)} digits; expected at most 20")
-    return int(text)
-
-
-def _number(text: str) -> float:
-    if len(text) > 64:
-        raise FrameError("json", f"a number of {len(text)} digits; expected at most 64")
-    value = float(text)
-    if not math.isfinite(value):
-        raise FrameError("json", "a number beyond the range of a float")
-    return value
-
-
-def _constant(text: str) -> float:
-    raise FrameError("json", f"the constant {text}; expected a number")
-
-
-def decode_body(text: bytes, limits: FrameLimits = DEFAULT) -> Any:
-    """Strict JSON: depth and number of values are counted before it is parsed.
+def decode_body(text: bytes, limits: FrameLimits = DEFAULT) -> Message:
+    """The message of a frame; the number of its values is counted before it is parsed.
 
     Raises:
-        FrameError: not JSON, too deep, too many values, a double key, NaN, or text that is not Unicode.
+        FrameError: not JSON, too many values, not one of the messages, or text that is not Unicode.
     """
     bare = _STRING.sub(b"s", text)
     if bare.count(b",") + bare.count(b":") + bare.count(b"[") + bare.count(b"{") > limits.values:
         raise FrameError("values", f"more than {limits.values:,} values")
-    depth = 0
-    for bracket in _BRACKET.finditer(bare):
-        depth += 1 if bracket[0] in b"[{" else -1
-        if depth > limits.depth:
-            raise FrameError("depth", f"nested deeper than {limits.depth}")
     try:
-        value = json.loads(
-            text.decode("utf-8"),
-            object_pairs_hook=_pairs,
-            parse_int=_integer,
-            parse_float=_number,
-            parse_constant=_constant,
-        )
-    except (ValueError, RecursionError) as error:
-        raise FrameError("json", f"not JSON ({type(error).__name__})") from error
-    if b"\\u" in text:  # an escape can smuggle in half a surrogate pair, which no file can hold later
-        try:
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise FrameError("json", "text that is not Unicode") from error
-    return value
+        message: Message = _DECODER.decode(text)
+    except msgspec.ValidationError as error:
+        raise FrameError("answer", f"not a message of the protocol ({_short(error)})") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise FrameError("json", f"not JSON ({_short(error)})") from error
+    return message
 
 
-def read_frame(read: Read, limits: FrameLimits = DEFAULT) -> Any:
+def _short(error: Exception) -> str:
+    """An error's text on one line; it may quote what was sent."""
+    return " ".join(str(error).split())[:200]
+
+
+def read_frame(read: Read, limits: FrameLimits = DEFAULT) -> tuple[Message, dict[str, Array]]:
     """Read one frame.
 
     Args:
@@ -293,7 +173,7 @@ def read_frame(read: Read, limits: FrameLimits = DEFAULT) -> Any:
         limits: largest frame accepted.
 
     Returns:
-        The plain data of the frame, arrays in their places.
+        The message and, of a case, its arrays by name.
 
     Raises:
         FrameError: the frame breaks the protocol or a limit.
@@ -305,19 +185,22 @@ def read_frame(read: Read, limits: FrameLimits = DEFAULT) -> Any:
         raise FrameError("size", f"a body of {body_length:,} bytes; expected at most {limits.body:,}")
     if count > limits.arrays:
         raise FrameError("size", f"{count:,} arrays; expected at most {limits.arrays:,}")
-    body = decode_body(bytes(_gather(read, body_length)), limits)
+    message = decode_body(bytes(_gather(read, body_length)), limits)
+    names = message.arrays if isinstance(message, CaseDone) else ()
+    if count != len(names) or count != len(set(names)):
+        raise FrameError("value", f"{count:,} arrays; the message names {len(set(names)):,}")
     left_bytes, left_elements = limits.array_bytes, limits.elements
-    arrays: list[Array] = []
-    for _ in range(count):
-        (length,) = _LENGTH.unpack(read(_LENGTH.size))
+    arrays: dict[str, Array] = {}
+    for name in names:
+        (length,) = LENGTH.unpack(read(LENGTH.size))
         if length > left_bytes:
             raise FrameError("size", f"arrays of more than {limits.array_bytes:,} bytes in one frame")
-        arrays.append(decode_array(_gather(read, length), limits))
+        arrays[name] = decode_array(_gather(read, length), limits)
         left_bytes -= length
-        left_elements -= arrays[-1].size
+        left_elements -= arrays[name].size
         if left_elements < 0:
             raise FrameError("size", f"more than {limits.elements:,} elements in one frame")
-    return unpack(body, arrays)
+    return message, arrays
 
 
 def _gather(read: Read, length: int) -> bytearray:
@@ -328,8 +211,8 @@ def _gather(read: Read, length: int) -> bytearray:
     return data
 
 
-def decode(data: bytes, limits: FrameLimits = DEFAULT) -> Any:
-    """The plain data of exactly one frame given as bytes.
+def decode(data: bytes, limits: FrameLimits = DEFAULT) -> tuple[Message, dict[str, Array]]:
+    """Exactly one frame given as bytes; see :func:`read_frame`.
 
     Raises:
         FrameError: the bytes are not exactly one frame within the limits.
@@ -344,7 +227,40 @@ def decode(data: bytes, limits: FrameLimits = DEFAULT) -> Any:
         place += count
         return chunk
 
-    value = read_frame(read, limits)
+    frame = read_frame(read, limits)
     if place != len(data):
         raise FrameError("size", f"{len(data) - place} bytes after the end of the frame")
-    return value
+    return frame
+
+
+def encode_request(request: dict[str, Any]) -> bytes:
+    """A request as the worker reads it.
+
+    Raises:
+        TypeError: it holds something that is not plain data, which not every worker could rebuild.
+    """
+    stray = _stray(request)
+    if stray is not None:
+        raise TypeError(
+            f"request{stray} does not cross; expected numbers, strings, lists, tuples, dictionaries or arrays of numbers"
+        )
+    data = dumps(request, protocol=4)  # version 5 would make copies of read-only arrays read-only
+    return LENGTH.pack(len(data)) + data
+
+
+def _stray(value: Any) -> str | None:
+    """Where in a value the first thing stands that is not plain data, and what it is."""
+    if value is None or type(value) in (bool, int, float, str):
+        return None
+    if type(value) is np.ndarray or isinstance(value, np.generic):
+        plain = value.dtype.newbyteorder("<").str.encode() in _DTYPES
+        return None if plain else f": an array of dtype {value.dtype}"
+    if type(value) is dict:
+        if any(_stray(key) is not None for key in value):
+            return ": a dictionary with a key that is not plain data"
+        parts: Iterable[tuple[Any, Any]] = value.items()
+    elif type(value) in (list, tuple):
+        parts = enumerate(value)
+    else:
+        return f": {type(value).__name__}"
+    return next((f"[{at!r}]{found}" for at, part in parts if (found := _stray(part)) is not None), None)

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import socket
 import sys
 import time
+from collections.abc import Callable, Collection, Iterable, Sequence
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 from . import wire
+from .messages import CaseDone, CellDone, Message, ProbeDone, Ready
 from .shell import Shell, Timer, alarm, plain_text
 
 __all__ = ["serve"]
@@ -24,7 +27,7 @@ _PRINTED = 4000
 
 
 class _Channel:
-    """Frames over a socket."""
+    """Requests in, frames out, over a socket."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
@@ -40,11 +43,13 @@ class _Channel:
         return b"".join(parts)
 
     def receive(self) -> dict[str, Any]:
-        request: dict[str, Any] = wire.read_frame(self._read, wire.TRUSTED)
+        """The next request; it comes from the trusted side."""
+        (length,) = wire.LENGTH.unpack(self._read(wire.LENGTH.size))
+        request: dict[str, Any] = pickle.loads(self._read(length))
         return request
 
-    def send(self, value: dict[str, Any]) -> None:
-        self.connection.sendall(wire.encode(value))
+    def send(self, message: Message, arrays: Iterable[Any] = ()) -> None:
+        self.connection.sendall(wire.encode(message, arrays))
 
 
 def _seed() -> None:
@@ -66,9 +71,8 @@ def _function(source: str, name: str) -> Any:
     return module.__dict__[name]
 
 
-def _fits(value: dict[str, Any]) -> bool:
+def _fits(arrays: Collection[Any]) -> bool:
     limits = wire.DEFAULT
-    arrays = list(value["arrays"].values())
     return (
         sum(array.size for array in arrays) <= limits.elements
         and sum(array.nbytes + 512 for array in arrays) <= limits.array_bytes
@@ -77,48 +81,42 @@ def _fits(value: dict[str, Any]) -> bool:
     )
 
 
-def _outcome(seen: Any) -> dict[str, Any]:
-    """What the observer found, as plain data."""
-    if isinstance(seen, dict):
-        reply = {"kind": "", "text": "", "wrong": [], "arrays": {plain_text(key): seen[key] for key in seen}}
-        if _fits(reply):
-            return reply
-        return {"kind": "form", "text": "what came back is too large", "wrong": [], "arrays": {}}
-    text = plain_text(seen.text)[:4000]
-    return {"kind": seen.kind, "text": text, "wrong": [plain_text(name) for name in seen.wrong], "arrays": {}}
-
-
 class Worker:
     """Answers requests about one submission."""
 
     def __init__(self, channel: _Channel, shell: Shell, observer: ModuleType) -> None:
         self.channel, self.shell, self.observer = channel, shell, observer
 
-    def cell(self, request: dict[str, Any]) -> None:
+    def cell(self, id: int, seconds: float, source: str, limit: int) -> None:
         """Run a cell."""
-        done = self.shell.run(request["source"], request["seconds"], request["limit"])
-        reply = {"id": request["id"], "op": "cell", **done}
+        status, outputs, took = self.shell.run(source, seconds, limit)
         try:
-            self.channel.send(reply)
+            self.channel.send(CellDone(id, status, outputs, took))
         except UnicodeError:
-            self.channel.send({**reply, "outputs": []})
+            self.channel.send(CellDone(id, status, [], took))
 
-    def probe(self, request: dict[str, Any]) -> None:
-        """Run a probe on each case; one reply per case, and one at the end."""
+    def probe(
+        self,
+        id: int,
+        seconds: float,
+        source: str,
+        function: str,
+        names: Sequence[str],
+        cases: Sequence[tuple[Any, Sequence[str]]],
+    ) -> None:
+        """Run a probe on each case, given as data and needed names; one reply per case, and one at the end."""
         begun, timer, printed, text = time.perf_counter(), Timer(), "", io.StringIO()
-        question = SimpleNamespace(names=tuple(request["names"]), probe=None)
+        question = SimpleNamespace(names=tuple(names), probe=None)
         try:
-            with self.observer.quiet() as text, self.shell.builtin_trap, alarm(request["seconds"]) as timer:
-                question.probe = _function(request["source"], request["function"])
-                for index, case in enumerate(request["cases"]):
-                    group = SimpleNamespace(names=tuple(case["names"]))
-                    seen = self.observer.observe(
-                        question, group, SimpleNamespace(data=case["data"]), self.shell.user_ns
-                    )
+            with self.observer.quiet() as text, self.shell.builtin_trap, alarm(seconds) as timer:
+                question.probe = _function(source, function)
+                for index, (data, needed) in enumerate(cases):
+                    group, case = SimpleNamespace(names=tuple(needed)), SimpleNamespace(data=data)
+                    seen = self.observer.observe(question, group, case, self.shell.user_ns)
                     timer.armed = False  # a reply is sent as a whole
                     if timer.fired:
                         break
-                    self.channel.send({"id": request["id"], "op": "case", "index": index, **_outcome(seen)})
+                    self._tell(id, index, seen)
                     timer.armed = True
                     if timer.fired:
                         break
@@ -126,22 +124,27 @@ class Worker:
             printed = f"{type(error).__name__}: {plain_text(error)}\n"
         text.seek(0)
         printed += plain_text(text.read(_PRINTED))
-        self.channel.send(
-            {
-                "id": request["id"],
-                "op": "done",
-                "status": "time" if timer.fired else "ok",
-                "printed": printed[:_PRINTED],
-                "seconds": time.perf_counter() - begun,
-            }
-        )
+        status: Literal["ok", "time"] = "time" if timer.fired else "ok"
+        self.channel.send(ProbeDone(id, status, printed[:_PRINTED], time.perf_counter() - begun))
+
+    def _tell(self, id: int, index: int, seen: Any) -> None:
+        """Send what the observer found in a case: arrays by name, or why there are none."""
+        if not isinstance(seen, dict):
+            wrong = tuple(plain_text(name) for name in seen.wrong)
+            self.channel.send(CaseDone(id, index, seen.kind, plain_text(seen.text)[:4000], wrong))
+        elif _fits(seen.values()):
+            names = tuple(plain_text(name) for name in seen)
+            self.channel.send(CaseDone(id, index, arrays=names), seen.values())
+        else:
+            self.channel.send(CaseDone(id, index, "form", "what came back is too large"))
 
     def run(self) -> None:
         """Answer until the supervisor hangs up."""
-        self.channel.send({"op": "ready"})
+        self.channel.send(Ready())
+        answers: dict[str, Callable[..., None]] = {"cell": self.cell, "probe": self.probe}
         while True:
             request = self.channel.receive()
-            (self.cell if request["op"] == "cell" else self.probe)(request)
+            answers[request.pop("op")](**request)
 
 
 def serve(connection: socket.socket, shell: Shell, observer: ModuleType, library: str) -> None:

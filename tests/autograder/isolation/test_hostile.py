@@ -156,14 +156,15 @@ HOSTILE = {
     ),
     "forges noise": Hostile(FORGE + "forge(b'noise' * 1000)", status=("died",)),
     "forges a right answer": Hostile(
-        FORGE + "forge(*[frame({{'id': n, 'op': 'case', 'index': 0, 'kind': '', 'text': '', 'wrong': [], 'arrays': {{}}}}) for n in range(9)])",
+        FORGE + "forge(*[frame({{'id': n, 'op': 'case', 'index': 0}}) for n in range(9)])",
         status=("died",),
     ),
     "forges a deep frame": Hostile(FORGE + "forge(struct.pack('<4sII', b'SNF1', 200000, 0) + b'[' * 200000)", status=("died",)),
     "forges a frame of 4 GB": Hostile(FORGE + "forge(struct.pack('<4sII', b'SNF1', 0xffffffff, 0xffffffff))", status=("died",)),
     "forges an object array": Hostile(
         FORGE + "import numpy, io\nb = io.BytesIO(); numpy.save(b, numpy.array([print]), allow_pickle=True)\nb = b.getvalue()\n"
-        "forge(struct.pack('<4sII', b'SNF1', 12, 1) + b'{{\"$array\":0}}' + struct.pack('<Q', len(b)) + b)",
+        "text = json.dumps({{'op': 'case', 'id': 2, 'index': 0, 'arrays': ['y']}}).encode()\n"
+        "forge(struct.pack('<4sII', b'SNF1', len(text), 1) + text + struct.pack('<Q', len(b)) + b)",
         status=("died",),
     ),
     "forges an output with markup": Hostile(
@@ -172,7 +173,7 @@ HOSTILE = {
     ),
     "closes its connection": Hostile(FORGE + "for fd in sockets(): os.close(fd)", status=("died",)),
     "answers for ever": Hostile(
-        FORGE + "import threading\ndef spam():\n    while True: forge(frame({{'id': -1}}))\nthreading.Thread(target=spam, daemon=True).start()\nimport time; time.sleep(5)",
+        FORGE + "import threading\ndef spam():\n    while True: forge(frame({{'op': 'ready'}}))\nthreading.Thread(target=spam, daemon=True).start()\nimport time; time.sleep(5)",
         status=("died",),
     ),
     "drips bytes": Hostile(
@@ -185,7 +186,7 @@ HOSTILE = {
         status=("ok",),
     ),
     "patches the serialiser": Hostile(
-        "import json, sys\njson.dumps = lambda *a, **k: '{{}}'", status=("died",)
+        "import msgspec\nmsgspec.json.encode = lambda *a, **k: b'{{}}'", status=("died",)
     ),
     "changes the shell": Hostile(
         "get_ipython().input_transformers_post.append(lambda lines: ['pass\\n'])\n"

@@ -6,6 +6,7 @@ import ast
 import json
 import math
 import os
+import pickle
 import struct
 import subprocess
 import sys
@@ -19,11 +20,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograder.isolation import fuzz, wire
+from autograder.isolation import wire
+from autograder.isolation.messages import (
+    CaseDone,
+    CellDone,
+    Display,
+    Message,
+    ProbeDone,
+    Ready,
+    Stream,
+    Traceback,
+)
 from autograder.isolation.wire import FrameError, FrameLimits
+from tests.support import ROOT
+
+from . import fuzz
+from .fuzz import DTYPES
 
 PACKAGE = Path(wire.__file__).parent
-DTYPES = ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
 
 arrays = st.sampled_from(DTYPES).flatmap(
     lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5))
@@ -57,8 +71,42 @@ def alike(one: Any, other: Any) -> bool:
 
 @settings(max_examples=150, deadline=None)
 @given(plain)
-def test_plain_data_survive_the_journey(value: Any) -> None:
-    assert alike(wire.decode(wire.encode(value)), value)
+def test_requests_are_read_as_they_were_written(value: Any) -> None:
+    request = {"op": "probe", "cases": [value]}
+    assert alike(read_request(wire.encode_request(request)), request)
+
+
+def read_request(data: bytes) -> Any:
+    """As the worker does."""
+    (length,) = wire.LENGTH.unpack(data[: wire.LENGTH.size])
+    assert length == len(data) - wire.LENGTH.size
+    return pickle.loads(data[wire.LENGTH.size :])
+
+
+MESSAGES: list[Message] = [
+    Ready(),
+    CellDone(1, "ok", [Stream("stderr", 'a"\\é\0\U0001f600'), Display({"text/plain": "3"})], 0.5),
+    CellDone(1, "error", [Traceback("E", "text", ["line"] * 100)], 0.0),
+    CaseDone(2, 7, "missing", "x is not defined", ("x",)),
+    ProbeDone(2, "time", "printed", 999_999.0),
+]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+def test_messages_survive_the_journey(message: Message) -> None:
+    assert wire.decode(wire.encode(message)) == (message, {})
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(texts, arrays, max_size=4))
+def test_arrays_come_by_their_names(named: dict[str, Any]) -> None:
+    message, found = decode_arrays(named)
+    assert message == CaseDone(1, 0, arrays=tuple(named))
+    assert alike(found, named)
+
+
+def decode_arrays(named: dict[str, Any], limits: FrameLimits = wire.DEFAULT) -> Any:
+    return wire.decode(wire.encode(CaseDone(1, 0, arrays=tuple(named)), named.values()), limits)
 
 
 @settings(max_examples=60, deadline=None)
@@ -74,11 +122,19 @@ def test_array_layout_is_numpys(array: np.ndarray) -> None:
 
 def test_an_array_that_occurs_twice_is_sent_once() -> None:
     array = np.ones(1000)
-    assert len(wire.encode([array] * 50)) < 2 * len(wire.encode([array]))
-    assert alike(wire.decode(wire.encode([array] * 3)), [array] * 3)
+    request = {"cases": [array] * 50}
+    assert len(wire.encode_request(request)) < 2 * len(wire.encode_request({"cases": [array]}))
+    assert alike(read_request(wire.encode_request(request)), request)
 
 
-def test_fortran_order_and_scalars() -> None:
+def test_arrays_arrive_writable() -> None:
+    array = np.ones(3)
+    array.flags.writeable = False
+    assert read_request(wire.encode_request({"x": array}))["x"].flags.writeable
+    assert decode_arrays({"x": array})[1]["x"].flags.writeable
+
+
+def test_fortran_order() -> None:
     array = np.asfortranarray(np.arange(6.0).reshape(2, 3))
     import io
 
@@ -86,22 +142,52 @@ def test_fortran_order_and_scalars() -> None:
     np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
     assert b"True" in buffer.getvalue()
     np.testing.assert_array_equal(wire.decode_array(buffer.getvalue()), array)
-    back = wire.decode(wire.encode(np.float32(0.1)))
-    assert type(back) is np.float32
-    assert back == np.float32(0.1)
+    np.testing.assert_array_equal(decode_arrays({"x": array})[1]["x"], array)
 
 
 @pytest.mark.parametrize(
-    "value", [object(), {1, 2}, b"x", 1j, np.array(["a"]), np.array([1j]), np.array([None])]
+    "value",
+    [object(), {1, 2}, b"x", 1j, len, np.array(["a"]), np.array([1j]), np.array([None]), np.ma.array([1.0])],
 )
 def test_what_is_not_plain_data_is_not_sent(value: object) -> None:
-    with pytest.raises(TypeError, match=r"plain data|do not cross"):
-        wire.encode(value)
+    with pytest.raises(
+        TypeError, match=r"^request\['cases'\]\[1\]\['x'\]: .* does not cross; expected numbers"
+    ):
+        wire.encode_request({"cases": [1, {"x": value}]})
+    with pytest.raises(TypeError, match="a key that is not plain data"):
+        wire.encode_request({"cases": {(1, b"x"): 2}})
+
+
+def test_arrays_of_other_dtypes_do_not_come_back() -> None:
+    for array in (np.array(["a"]), np.array([1j]), np.array([None]), np.array([1], "M8[s]")):
+        with pytest.raises(TypeError, match="do not cross"):
+            wire.encode(CaseDone(1, 0, arrays=("x",)), [array])
 
 
 def frame(body: bytes, *payloads: bytes) -> bytes:
     head = struct.pack("<4sII", b"SNF1", len(body), len(payloads))
     return head + body + b"".join(struct.pack("<Q", len(data)) + data for data in payloads)
+
+
+def cell(**changes: Any) -> bytes:
+    """The body of an answer to a cell with some fields changed."""
+    return json.dumps(
+        {"op": "cell", "id": 1, "status": "ok", "outputs": [], "seconds": 0, **changes}
+    ).encode()
+
+
+def case(*names: str, **changes: Any) -> bytes:
+    """The body of an answer to a case with arrays of these names and some fields changed."""
+    return json.dumps({"op": "case", "id": 1, "index": 0, "arrays": names, **changes}).encode()
+
+
+def array(header: str, data: bytes = b"", version: bytes = b"\x01\x00") -> bytes:
+    """A frame of one case with one array."""
+    return frame(case("y"), npy(header, data, version))
+
+
+def outputs(*items: Any) -> bytes:
+    return frame(cell(outputs=items))
 
 
 def npy(header: str, data: bytes = b"", version: bytes = b"\x01\x00") -> bytes:
@@ -113,53 +199,86 @@ def header(descr: str = "<f8", shape: str = "(1,)", order: str = "False") -> str
     return f"{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}"
 
 
+READY = b'{"op":"ready"}'
+ONE = wire.encode_array(np.ones(1))
 REFUSED = {
     "empty": (b"", "closed"),
     "wrong mark": (b"XXXX" + bytes(8), "magic"),
     "body of 4 GB": (struct.pack("<4sII", b"SNF1", 0xFFFFFFFF, 0), "size"),
     "4 billion arrays": (struct.pack("<4sII", b"SNF1", 2, 0xFFFFFFFF) + b"{}", "size"),
-    "array of 16 EB": (frame(b"{}", b"")[:-8] + b"\xff" * 8, "size"),
-    "cut body": (frame(b'{"a":1}')[:-2], "closed"),
-    "left over": (frame(b"{}") + b"x", "size"),
-    "not JSON": (frame(b"{'a': 1}"), "json"),
-    "not UTF-8": (frame(b'"\xff"'), "json"),
-    "half a surrogate pair": (frame(b'"\\ud800"'), "json"),
-    "NaN": (frame(b"NaN"), "json"),
-    "1e999": (frame(b"1e999"), "json"),
-    "a long number": (frame(b"9" * 5000), "json"),
-    "a long float": (frame(b"1." + b"9" * 5000), "json"),
-    "double key": (frame(b'{"a":1,"a":2}'), "json"),
+    "array of 16 EB": (frame(case("y"), b"")[:-8] + b"\xff" * 8, "size"),
+    "cut body": (frame(READY)[:-2], "closed"),
+    "left over": (frame(READY) + b"x", "size"),
+    "nothing in it": (frame(b""), "json"),
+    "not JSON": (frame(b"{'op': 'ready'}"), "json"),
+    "two messages": (frame(READY + READY), "json"),
+    "not UTF-8": (frame(b'{"op":"\xff"}'), "json"),
+    "half a surrogate pair": (frame(cell(outputs=[{"output_type": "stream", "name": "stdout", "text": "\ud800"}])), "json"),
+    "half a pair in a key": (frame(cell(outputs=[{"output_type": "display_data", "data": {"\ud800": ""}}])), "json"),
+    "NaN": (frame(cell(seconds=math.nan)), "json"),
+    "infinity": (frame(cell(seconds=math.inf)), "json"),
+    "1e999": (frame(cell(seconds=0).replace(b"0}", b"1e999}")), "answer"),
+    "a long number": (frame(cell(id=0).replace(b": 0,", b":" + b"9" * 4000 + b",")), "answer"),
+    "a negative number": (frame(cell(id=-1)), "answer"),
+    "negative time": (frame(cell(seconds=-0.5)), "answer"),
+    "a time without end": (frame(cell(seconds=1e6)), "answer"),
+    "a time that is true": (frame(cell(seconds=True)), "answer"),
+    "an id that is true": (frame(cell(id=True)), "answer"),
+    "an id with a fraction": (frame(cell(id=1.5)), "answer"),
     "100,000 deep": (frame(b"[" * 100_000), "values"),
-    "30 deep": (frame(b"[" * 30 + b"]" * 30), "depth"),
-    "deep by another bracket": (frame(b'{"a":' * 30 + b"1" + b"}" * 30), "depth"),
-    "many values": (frame(b"[" + b"0," * 60_000 + b"0]"), "values"),
-    "many keys": (frame(json.dumps({str(k): k for k in range(60_000)}).encode()), "values"),
-    "array that is not there": (frame(b'{"$array":0}'), "value"),
-    "array by a boolean": (frame(b'{"$array":true}', wire.encode_array(np.ones(1))), "value"),
-    "scalar that is none": (frame(b'{"$scalar":0}', wire.encode_array(np.ones(2))), "value"),
-    "unknown mark": (frame(b'{"$eval":"1"}'), "value"),
-    "mark beside keys": (frame(b'{"$array":0,"a":1}', wire.encode_array(np.ones(1))), "value"),
-    "unhashable key": (frame(b'{"$dict":[[[],1]]}'), "value"),
-    "objects": (frame(b"0", npy(header("|O"), bytes(8))), "npy"),
-    "strings": (frame(b"0", npy(header("<U1"), bytes(4))), "npy"),
-    "complex": (frame(b"0", npy(header("<c16"), bytes(16))), "npy"),
-    "big-endian": (frame(b"0", npy(header(">f8"), bytes(8))), "npy"),
-    "structured": (
-        frame(b"0", npy("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1,), }", bytes(8))),
-        "npy",
+    "30,000 deep in an unknown field": (frame(b'{"x":' + b"[" * 30_000), "json"),
+    "30 deep": (frame(b"[" * 30 + b"]" * 30), "answer"),
+    "deep by another bracket": (frame(b'{"op":' * 30 + b"1" + b"}" * 30), "answer"),
+    "deep inside a message": (frame(cell(outputs=[[[[]]]])), "answer"),
+    "many values": (frame(cell(outputs=[0] * 60_000)), "values"),
+    "many keys": (outputs({"output_type": "display_data", "data": {str(k): "" for k in range(60_000)}}), "values"),
+    "a list": (frame(b"[]"), "answer"),
+    "no kind": (frame(b"{}"), "answer"),
+    "unknown kind": (frame(b'{"op":"eval"}'), "answer"),
+    "unknown field": (frame(cell(more=1)), "answer"),
+    "field of another message": (frame(cell(arrays=[])), "answer"),
+    "no status": (frame(b'{"op":"cell","id":1,"outputs":[],"seconds":0}'), "answer"),
+    "a status of this side": (frame(cell(status="died")), "answer"),
+    "a kind of failure of this side": (frame(case(kind="unrun")), "answer"),
+    "a long text": (frame(case(text="x" * 5001)), "answer"),
+    "a long name": (frame(case(wrong=["x" * 201])), "answer"),
+    "many names": (frame(case(wrong=["x"] * 21)), "answer"),
+    "an ending with a long text": (
+        frame(json.dumps({"op": "done", "id": 1, "status": "ok", "printed": "x" * 10_001, "seconds": 0}).encode()),
+        "answer",
     ),
-    "a call in the header": (frame(b"0", npy(header(shape="(__import__('os').getpid(),)"))), "npy"),
-    "a comment in the header": (frame(b"0", npy(header() + "#", bytes(8))), "npy"),
-    "version 2": (frame(b"0", npy(header(), bytes(8), b"\x02\x00")), "npy"),
-    "a long header": (frame(b"0", npy(header() + " " * 1000, bytes(8))), "npy"),
-    "negative length": (frame(b"0", npy(header(shape="(-1,)"), bytes(8))), "npy"),
-    "a terabyte": (frame(b"0", npy(header(shape="(99999999999,)"))), "size"),
-    "empty but vast": (frame(b"0", npy(header(shape="(0, 99999999, 99999999, 99999999)"))), "size"),
-    "nine dimensions": (frame(b"0", npy(header(shape=f"({'1, ' * 8}1)"), bytes(8))), "npy"),
-    "too few bytes": (frame(b"0", npy(header(shape="(2,)"), bytes(8))), "npy"),
-    "too many bytes": (frame(b"0", npy(header(), bytes(9))), "npy"),
-    "boolean 2": (frame(b"0", npy(header("|b1"), b"\x02")), "npy"),
-}
+    "an output of no kind": (outputs({"output_type": "html", "text": "<script>"}), "answer"),
+    "an output that is a number": (outputs(3), "answer"),
+    "a third stream": (outputs({"output_type": "stream", "name": "log", "text": ""}), "answer"),
+    "text that is a number": (outputs({"output_type": "stream", "name": "stdout", "text": 3}), "answer"),
+    "markup that is a number": (outputs({"output_type": "display_data", "data": {"text/plain": 3}}), "answer"),
+    "data with metadata": (outputs({"output_type": "display_data", "data": {}, "metadata": {}}), "answer"),
+    "a long traceback": (outputs({"output_type": "error", "ename": "", "evalue": "", "traceback": [""] * 101}), "answer"),
+    "a long line": (outputs({"output_type": "error", "ename": "", "evalue": "", "traceback": ["x" * 10_001]}), "answer"),
+    "a long exception": (outputs({"output_type": "error", "ename": "x" * 1001, "evalue": "", "traceback": []}), "answer"),
+    "array that is not there": (frame(case("y")), "value"),
+    "array without a name": (frame(case(), ONE), "value"),
+    "array of a cell": (frame(cell(), ONE), "value"),
+    "two arrays of one name": (frame(case("y", "y"), ONE, ONE), "value"),
+    "one array for two names alike": (frame(case("y", "y"), ONE), "value"),
+    "array by a number": (frame(case().replace(b"[]", b"[0]"), ONE), "answer"),
+    "objects": (array(header("|O"), bytes(8)), "npy"),
+    "strings": (array(header("<U1"), bytes(4)), "npy"),
+    "complex": (array(header("<c16"), bytes(16)), "npy"),
+    "big-endian": (array(header(">f8"), bytes(8)), "npy"),
+    "structured": (array("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1,), }", bytes(8)), "npy"),
+    "a call in the header": (array(header(shape="(__import__('os').getpid(),)")), "npy"),
+    "a comment in the header": (array(header() + "#", bytes(8)), "npy"),
+    "version 2": (array(header(), bytes(8), b"\x02\x00"), "npy"),
+    "a long header": (array(header() + " " * 1000, bytes(8)), "npy"),
+    "negative length": (array(header(shape="(-1,)"), bytes(8)), "npy"),
+    "a terabyte": (array(header(shape="(99999999999,)")), "size"),
+    "empty but vast": (array(header(shape="(0, 99999999, 99999999, 99999999)")), "size"),
+    "nine dimensions": (array(header(shape=f"({'1, ' * 8}1)"), bytes(8)), "npy"),
+    "too few bytes": (array(header(shape="(2,)"), bytes(8)), "npy"),
+    "too many bytes": (array(header(), bytes(9)), "npy"),
+    "boolean 2": (array(header("|b1"), b"\x02"), "npy"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -169,31 +288,39 @@ def test_refused(name: str) -> None:
         wire.decode(data)
     assert caught.value.reason == reason
     assert str(caught.value).startswith(reason)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_refusal_quotes_little_and_on_one_line() -> None:
+    with pytest.raises(FrameError) as caught:
+        wire.decode(frame(cell(**{"right\n" * 1000: 1})))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 def test_limits_are_those_given() -> None:
-    limits = FrameLimits(body=100, arrays=2, array_bytes=1000, elements=20, depth=3, values=12, dimensions=1)
-    wire.decode(wire.encode([np.ones(10), np.ones(10)]), limits)
-    for value, reason in (
-        ("x" * 101, "size"),
-        ([np.ones(7) for _ in range(3)], "size"),
-        ([np.ones(11), np.ones(11)], "size"),
-        ([np.ones(100), np.ones(100)], "size"),
-        ([[[[1]]]], "depth"),
-        ([1] * 20, "values"),
-        (np.ones((2, 2)), "npy"),
+    limits = FrameLimits(body=150, arrays=2, array_bytes=1000, elements=20, values=16, dimensions=1)
+    decode_arrays({"a": np.ones(10), "b": np.ones(10)}, limits)
+    for named, reason in (
+        ({"x" * 150: np.ones(1)}, "size"),
+        ({str(k): np.ones(6) for k in range(3)}, "size"),
+        ({"a": np.ones(11), "b": np.ones(11)}, "size"),
+        ({"a": np.ones(20, "<f8"), "b": np.ones(100, "<f8")}, "size"),
+        ({"a": np.ones((2, 2))}, "npy"),
     ):
         with pytest.raises(FrameError) as caught:
-            wire.decode(wire.encode(value), limits)
-        assert caught.value.reason == reason, value
+            decode_arrays(named, limits)
+        assert caught.value.reason == reason, named
+    with pytest.raises(FrameError, match=r"^values"):
+        wire.decode(frame(b"[" + b"0," * 20 + b"0]"), limits)
 
 
 def test_announced_lengths_allocate_nothing() -> None:
     wide = FrameLimits(body=1 << 31, array_bytes=1 << 40, elements=1 << 40)
     announcing = [
         struct.pack("<4sII", b"SNF1", (1 << 31) - 1, 0),
-        struct.pack("<4sII", b"SNF1", 1, 1) + b"0" + struct.pack("<Q", 1 << 39),
-        frame(b"0", npy(header(shape="(9999999999,)"))),
+        frame(case("y"), b"")[:-8] + struct.pack("<Q", 1 << 39),
+        array(header(shape="(9999999999,)")),
     ]
     for data in announcing:
         tracemalloc.start()
@@ -211,10 +338,18 @@ def test_string_scan_is_linear() -> None:
             wire.decode_body(body)
 
 
-def test_fuzz_finds_nothing() -> None:
-    found = fuzz.fuzz(200_000, seed=int(os.environ.get("FUZZ_SEED", "1")))
-    assert sum(found["outcomes"].values()) == 200_000
-    assert {"ok", "closed", "json", "npy", "size", "value", "depth", "magic"} <= set(found["outcomes"])
+@pytest.mark.parametrize(
+    "frames",
+    [
+        20_000,
+        pytest.param(200_000, marks=pytest.mark.slow),
+        pytest.param(2_000_000, marks=pytest.mark.soak),
+    ],
+)
+def test_fuzz_finds_nothing(frames: int) -> None:
+    found = fuzz.fuzz(frames, seed=int(os.environ.get("FUZZ_SEED", "1")))
+    assert sum(found["outcomes"].values()) == frames
+    assert {"ok", "answer", "closed", "json", "npy", "size", "value", "magic"} <= set(found["outcomes"])
 
 
 def test_fuzz_stays_within_its_memory() -> None:
@@ -224,20 +359,20 @@ def test_fuzz_stays_within_its_memory() -> None:
 
 def test_fuzz_command_runs_under_a_memory_limit() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "autograder.isolation.fuzz", "--frames", "2000", "--seed", "3"],
-        capture_output=True, text=True, timeout=60, check=True, cwd=PACKAGE.parents[1],
+        [sys.executable, "-m", "tests.autograder.isolation.fuzz", "--frames", "2000", "--seed", "3"],
+        capture_output=True, text=True, timeout=60, check=True, cwd=ROOT,
     )  # fmt: skip
     assert json.loads(done.stdout)["frames"] == 2000
 
 
 TRUSTED = (
-    "landlock", "limits", "link", "linux", "mounts", "outputs", "preprocessor", "runner", "sandbox", "seccomp", "session",
+    "landlock", "limits", "link", "linux", "messages", "mounts", "outputs", "preprocessor", "runner", "sandbox", "seccomp", "session",
     "source", "warm_parent", "wire", "withhold",
 )  # fmt: skip
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "literal_eval", "loads_pickle"}
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
-#: Not the built-in functions; nor is the ``eval`` of a module, which takes no arguments.
-HARMLESS = {"re.compile", "py_compile.compile"}
+#: Not the built-in functions; nor is the ``eval`` of a module, which takes no arguments. To write a pickle is safe.
+HARMLESS = {"re.compile", "py_compile.compile", "pickle.dumps"}
 #: The corpus runs the course's own samples without isolation, and never a student's.
 ALLOWED = {"corpus": ["exec", "compile"], "mutants": ["exec", "compile", "exec"]}
 
@@ -249,7 +384,8 @@ def forbidden(source: str) -> list[str]:
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names if alias.name.split(".")[0] in FORBIDDEN_MODULES]
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in FORBIDDEN_MODULES:
-            found.append(str(node.module))
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found += [name for name in names if name not in HARMLESS]
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             evaluating = isinstance(node.func, ast.Attribute) and node.func.attr == "eval" and not node.args
@@ -278,13 +414,14 @@ def test_what_is_around_the_isolation_never_evaluates(path: Path) -> None:
 
 def test_the_scan_sees_what_it_looks_for() -> None:
     for line in (
-        "import pickle", "from pickle import loads", "eval('1')", "builtins.exec(x)", "torch.load(f)",
+        "import pickle", "from pickle import loads", "from pickle import dumps, load", "eval('1')", "builtins.exec(x)", "torch.load(f)",
         "np.load(f, allow_pickle=True)", "ast.literal_eval(text)", "frame.eval('1')",
     ):  # fmt: skip
         assert forbidden(line), line
     assert not forbidden("model.eval()")
+    assert not forbidden("from pickle import dumps")
 
 
 def test_every_module_is_on_one_side() -> None:
-    student = {"__init__", "__main__", "fuzz", "layer_tests", "shell", "worker"}
+    student = {"__init__", "__main__", "layer_tests", "shell", "worker"}
     assert {path.stem for path in PACKAGE.glob("*.py")} <= student | set(TRUSTED)

@@ -1,4 +1,4 @@
-"""Throw random and mutated frames at the decoder: ``python -m autograder.isolation.fuzz --frames 200000``.
+"""Throw random and mutated frames at the decoder: ``python -m tests.autograder.isolation.fuzz --frames 200000``.
 
 Each frame must either decode or raise :class:`~autograder.isolation.wire.FrameError`; anything else is a
 finding. The whole run happens in a child process whose address space is limited, so that a decoder that believes
@@ -20,35 +20,52 @@ from typing import Any
 
 import numpy as np
 
-from .wire import FrameError, FrameLimits, decode, encode
-
-__all__ = ["fuzz"]
-
-SMALL = FrameLimits(
-    body=1 << 14, depth=12, values=500, arrays=8, array_bytes=1 << 16, elements=4096, dimensions=6
+from autograder.isolation.messages import (
+    CaseDone,
+    CellDone,
+    Display,
+    ProbeDone,
+    Ready,
+    Stream,
+    Traceback,
+    Value,
 )
+from autograder.isolation.wire import FrameError, FrameLimits, decode, encode
+
+SMALL = FrameLimits(body=1 << 14, values=500, arrays=8, array_bytes=1 << 16, elements=4096, dimensions=6)
+DTYPES = ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
 _TOKENS = (
     b"{", b"}", b"[", b"]", b'"', b"\\", b",", b":", b"null", b"NaN", b"-Infinity", b"1e999", b"9" * 30, b"-0", b"\xff",
-    b'"$array":', b'{"$array":0}', b'{"$scalar":0}', b'{"$tuple":[]}', b'{"$dict":[[[],1]]}', b'"\\ud800"',
-    b'{"$float":"nan"}', b'{"$int":"7"}', b"SNF1", b"\x93NUMPY\x01\x00", b"'descr': '|O'", b"'shape': (99999999999,), }",
-    b"__import__('os')", b"True", b"(1, 2)", b"<f8", b">f8", b"\x00" * 8, b"\xff" * 8,
+    b'"op":"case"', b'{"op":"ready"}', b'"arrays":["y"]', b'"arrays":["y","y"]', b'"id":1', b'"outputs":[', b'"\\ud800"',
+    b'"output_type":"stream"', b'"data":{"text/plain":', b"SNF1", b"\x93NUMPY\x01\x00", b"'descr': '|O'", b"'shape': (99999999999,), }",
+    b"__import__('os')", b"true", b"(1, 2)", b"<f8", b">f8", b"\x00" * 8, b"\xff" * 8,
 )  # fmt: skip
 
 
 def _seeds(draw: random.Random) -> list[bytes]:
     """Well-formed frames of every shape that the protocol uses."""
     rng = np.random.default_rng(draw.getrandbits(32))
-    dtypes = ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
-    values: list[Any] = [
-        None,
-        {"op": "cell", "id": 3, "source": "x = 'é\\n'", "seconds": 1.5},
-        {"id": 1, "kind": "", "arrays": {"y": rng.random((3, 4)), "slope": np.float64(2.0)}},
-        {"nan": float("nan"), "tuple": (1, (2.5, "x")), 3: [True, None], "big": 1 << 60},
-        [[[[[[[[[]]]]]]]]],
-        {"outputs": [{"output_type": "stream", "name": "stdout", "text": "a" * 500}] * 3},
-        *({"a": rng.integers(0, 2, (2, 3)).astype(dtype), "b": np.zeros((0, 5), dtype)} for dtype in dtypes),
+    outputs = [
+        *[Stream("stdout", "a" * 500)] * 3,
+        Traceback("ValueError", "é\n", ["line"] * 20),
+        Display({"text/plain": "3", "image/png": "iVBORw0KGgo="}),
+        Value({"text/plain": "[5]"}),
     ]
-    return [encode(value) for value in values]
+    return [
+        encode(Ready()),
+        encode(CellDone(3, "ok", outputs, 1.5)),
+        encode(CellDone(4, "time", [], 0.0)),
+        encode(CaseDone(1, 0, "form", "x is wrong \\", ("x",))),
+        encode(CaseDone(1, 2, arrays=("y", "slope")), [rng.random((3, 4)), np.float64(2.0)]),
+        encode(ProbeDone(5, "ok", "printed", 0.25)),
+        *(
+            encode(
+                CaseDone(2, 1, arrays=("a", "b")),
+                [rng.integers(0, 2, (2, 3)).astype(dtype), np.zeros((0, 5), dtype)],
+            )
+            for dtype in DTYPES
+        ),
+    ]
 
 
 def _damage(draw: random.Random, frame: bytearray, seeds: list[bytes]) -> None:
@@ -141,7 +158,7 @@ def peak_bytes(frames: int, seed: int) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the fuzz in a process that may map 64 MB more than it has, and print the outcomes as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m autograder.isolation.fuzz", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.autograder.isolation.fuzz", description=__doc__)
     parser.add_argument("--frames", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
