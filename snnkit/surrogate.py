@@ -3,8 +3,8 @@ r"""Surrogate gradients: spikes in the forward pass, a smooth slope in the backw
 A spike is the Heaviside step of ``x = charge - threshold``, whose derivative is 0 or undefined. A surrogate
 keeps the step in the forward pass and replaces its derivative by that of a smooth step, the *primitive*.
 Every family here is a :class:`Surrogate`: calling an instance gives spikes, ``derivative(x)`` the slope used
-in the backward pass, ``primitive(x)`` the smooth step. They serve in :mod:`snnkit.layers` and, being callable,
-in the neurons of SpikingJelly.
+in the backward pass, ``primitive(x)`` the smooth step. They serve in :mod:`snnkit.layers` and, as they are
+callable, in the neurons of SpikingJelly.
 
 Convention: a neuron at threshold fires, Theta(0) = 1. ``alpha`` is a sharpness (larger is narrower) as in
 SpikingJelly, except in :class:`Sine`, where it is a half-width, and in :class:`Power`, an exponent.
@@ -101,8 +101,10 @@ class Surrogate:
         raise TypeError(f"the surrogate {type(self).__name__} needs a method derivative(self, x)")
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Spikes of ``x = charge - threshold`` with the surrogate slope, or the primitive if not ``spiking``."""
-        spikes: Tensor = _Spike.apply(x, self) if self.spiking else self.primitive(x)  # type: ignore[no-untyped-call]
+        """Spikes of ``x = charge - threshold`` with the surrogate slope; the primitive if not ``spiking``."""
+        if not self.spiking:
+            return self.primitive(x)
+        spikes: Tensor = _Spike.apply(x, self)  # type: ignore[no-untyped-call]
         return spikes
 
 
@@ -355,8 +357,8 @@ FAMILIES = {family.__name__: family for family in _IN_ORDER}
 def derivative_of(surrogate: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """The slope of any surrogate as a function of ``x = charge - threshold``, shaped like ``x``.
 
-    A :class:`Surrogate` has it as its method ``derivative``; any other elementwise function to spikes, such as a
-    surrogate of SpikingJelly, gets one backward pass.
+    A :class:`Surrogate` has it as its method ``derivative``; any other elementwise function to spikes, such as
+    a surrogate of SpikingJelly, gets one backward pass.
 
     Raises:
         TypeError: ``surrogate`` is not callable.
@@ -376,7 +378,7 @@ def derivative_of(surrogate: Callable[[Tensor], Tensor]) -> Callable[[Tensor], T
 
 
 def zero_gradient_share(surrogate: Callable[[Tensor], Tensor], x: Tensor) -> float:
-    """Share, from 0 to 1, of the elements of ``x = charge - threshold`` at which the surrogate slope is exactly 0.
+    """Share (0 to 1) of the elements of ``x = charge - threshold`` at which the slope is exactly 0.
 
     Raises:
         TypeError: ``x`` is not a floating-point tensor, or ``surrogate`` is not callable.
