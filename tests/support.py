@@ -1,16 +1,11 @@
-"""What several test files share and is no fixture: places, the list of pages, the paths of Chromium and PostgreSQL."""
+"""What several test files share and is no fixture: places, and where PostgreSQL lies."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from tools.make_pdf import chromium, pages
-
-__all__ = ["ROOT", "SITE", "chromium", "initdb", "pages"]
-
 ROOT = Path(__file__).resolve().parents[1]
-SITE = ROOT / "build" / "site"
 
 
 def initdb() -> Path | None:

@@ -26,3 +26,8 @@ def contents(root: Path = ROOT) -> list[str]:
 
     names = files(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
     return [str(Path(name).with_suffix("")) for name in dict.fromkeys(names)]
+
+
+def pages(root: Path = ROOT) -> list[str]:
+    """Every page of the site in the order of the table of contents, by its path within the site."""
+    return [f"{name}.html" for name in contents(root)]

@@ -10,7 +10,6 @@ import argparse
 import io
 import os
 import re
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,30 +18,17 @@ from playwright.sync_api import Error, Page, sync_playwright
 from pypdf import PdfWriter
 from tqdm import tqdm
 
-from tools.contents import contents
+from tools.chromium import FLAGS, chromium
+from tools.contents import pages
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "build" / "site"
 NAME = "spiking-neural-networks.pdf"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 LINK = re.compile(r'<p id="book-pdf"[^>]*>.*?</p>', flags=re.S)
 FOOTER = (
     '<div style="font:8px sans-serif;width:100%;text-align:center;color:#555">'
     '<span class="title"></span> · <span class="pageNumber"></span></div>'
 )
-
-
-def chromium() -> str | None:
-    """Path of a Chromium to drive, or None."""
-    named = os.environ.get("CHROMIUM")
-    return named or next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-
-
-def pages(root: Path = ROOT) -> list[str]:
-    """Every page of the site in the order of the table of contents, by its path within the site."""
-    return [f"{name}.html" for name in contents(root)]
 
 
 def _print(page: Page, place: Path) -> tuple[str, bytes]:

@@ -1,7 +1,4 @@
-"""What the book promises its readers, held against its sources and against the site that was built from them.
-
-The site is the folder ``SNN_SITE``, or ``build/site``; it is built when it is not there or out of date.
-"""
+"""What the book promises its readers, held against its sources and against the site that was built from them."""
 
 from __future__ import annotations
 
@@ -329,22 +326,6 @@ class _Page(HTMLParser):
             self.images.append(attributes)
         if re.fullmatch(r"h[1-6]", tag):
             self.headings.append(int(tag[1]))
-
-
-@pytest.fixture(scope="session")
-def site():
-    """Folder of the built site."""
-    if "SNN_SITE" in os.environ:
-        folder = Path(os.environ["SNN_SITE"])
-        assert (folder / "index.html").exists(), (
-            f"SNN_SITE={folder} has no index.html; build the site there first"
-        )
-        return folder
-    built = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "build_book.py")], capture_output=True, text=True, check=False
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
-    return ROOT / "build" / "site"
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, Page
 
-from tests.support import SITE, pages
+from tools.contents import pages
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
 
@@ -42,12 +45,12 @@ def violations(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("name", pages())
-def test_page_asks_nobody_and_reads_well_for_everybody(name: str, page: Page) -> None:
+def test_page_asks_nobody_and_reads_well_for_everybody(name: str, page: Page, site: Path) -> None:
     requests, complaints = list[str](), list[str]()
     page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-    page.goto((SITE / name).as_uri())
+    page.goto((site / name).as_uri())
     page.wait_for_load_state("load")
     page.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => 0) : 0")
 
@@ -70,15 +73,15 @@ def test_page_asks_nobody_and_reads_well_for_everybody(name: str, page: Page) ->
     assert width <= PHONE["width"], f"the page is {width} px wide on a screen of {PHONE['width']} px"
 
 
-def test_dark_theme_is_dark(page: Page) -> None:
-    page.goto((SITE / "book/index.html").as_uri())
+def test_dark_theme_is_dark(page: Page, site: Path) -> None:
+    page.goto((site / "book/index.html").as_uri())
     use_theme(page, "dark")
     background = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert sum(background[:3]) < 3 * 80
 
 
-def test_reader_can_switch_the_theme(page: Page) -> None:
-    page.goto((SITE / "book/index.html").as_uri())
+def test_reader_can_switch_the_theme(page: Page, site: Path) -> None:
+    page.goto((site / "book/index.html").as_uri())
     seen = set()
     for _ in range(3):
         page.locator("button.theme-switch-button:visible").first.click()
@@ -86,8 +89,8 @@ def test_reader_can_switch_the_theme(page: Page) -> None:
     assert seen == {"light", "dark"}
 
 
-def test_lif_figure_answers_the_keyboard(page: Page) -> None:
-    page.goto((SITE / "book/foundations/lif.html").as_uri())
+def test_lif_figure_answers_the_keyboard(page: Page, site: Path) -> None:
+    page.goto((site / "book/foundations/lif.html").as_uri())
     figure = page.locator("figure:has(input[type=range]), .interactive:has(input[type=range])").first
     said = figure.locator("[aria-live]").first
     before = said.inner_text()

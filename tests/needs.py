@@ -1,4 +1,4 @@
-"""Shared fixtures, and the rule for tests that need something a machine may lack.
+"""The rule for tests that need something a machine may lack.
 
 ``SNNKIT_REQUIRE=browser,data,postgres`` (set by the continuous integration) turns a skip for want of Chromium, of the
 recordings or of PostgreSQL into a failure, so that these tests cannot fall silent.
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import torch
-from playwright.sync_api import Browser, sync_playwright
 
-from tests.support import ROOT, chromium, initdb
+from tests.support import initdb
+from tools.chromium import chromium
 
 NEEDS = {
     "browser": (
@@ -55,48 +53,3 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.longrepr = (
                 f"{item.nodeid} was skipped, but SNNKIT_REQUIRE asks for {asked[0]}: {call.excinfo}"
             )
-
-
-@pytest.fixture(autouse=True)
-def _seed() -> None:
-    torch.manual_seed(0)
-
-
-@pytest.fixture(scope="session")
-def root() -> Path:
-    """The checkout."""
-    return ROOT
-
-
-@pytest.fixture(scope="session")
-def data_root() -> Path:
-    """Folder of the real data sets (only in tests marked ``data``)."""
-    return Path(os.environ["SNNKIT_DATA"])
-
-
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium, driven by Playwright, for the tests of what a reader and a student see: one for each test process."""
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="session")
-def shots() -> Path:
-    """Where screenshots for a person to look at are put."""
-    folder = Path(os.environ.get("SCREENSHOTS", "build/screenshots")).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -1,0 +1,57 @@
+"""The three tiers of the tests (CONTRIBUTING): what belongs where, and a line that says what a run left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+#: A test that uses the fixture carries the marker of this name.
+MARKED_BY_FIXTURE = ("browser", "site")
+#: Where a test that was left out is run, by the marker that names its cost, dearest first.
+TIERS = {"soak": "make soak", "slow": "make test", "browser": "make test", "site": "make test"}
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+
+# Nothing is measured against a clock.  The same examples in each run, and new ones in each soak.
+settings.register_profile("course", deadline=None, derandomize=True)
+settings.register_profile("soak", deadline=None, derandomize=False, max_examples=2000)
+settings.load_profile("course")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LEFT_OUT] = Counter()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in MARKED_BY_FIXTURE:
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(name)
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    for item in items:
+        names = (name for name in TIERS if item.get_closest_marker(name))
+        item.config.stash[LEFT_OUT][next(names, "other")] += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(session.config.stash[LEFT_OUT])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Every worker of xdist collects, and leaves out, the same tests."""
+    node.config.stash[LEFT_OUT] = Counter(node.workeroutput.get("left_out", {}))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    left = config.stash[LEFT_OUT]
+    if left:
+        counted = (f"{left[name]} {name} ({run})" for name, run in TIERS.items() if left[name])
+        other = [f"{left['other']} by the selection"] if left["other"] else []
+        terminalreporter.write_line(f"left out: {', '.join([*counted, *other])}")
