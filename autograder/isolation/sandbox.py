@@ -57,6 +57,7 @@ LAYERS = {
     "rlimits": ("resource limits", "memory, processor time, file size, threads without bound"),
     "death": ("die with parent", "workers that outlive a killed grader"),
 }
+BOOT = Path(__file__).resolve().with_name("boot.py")
 _FIRST_UID = 1_900_000_000
 _CONTAINER = (
     "Grade on Linux: on Windows inside WSL 2, on macOS in a Linux virtual machine, or anywhere in a container built "
@@ -298,7 +299,7 @@ def probe(without: tuple[str, ...] = ()) -> Layers:
         return Layers({name: f"{sys.platform} has no such layer" for name in LAYERS})
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            [sys.executable, "-I", "-c", BOOT, str(Path(__file__).parent), "layer_tests", folder, *without],
+            [sys.executable, "-I", str(BOOT), "layer_tests", folder, *without],
             capture_output=True, text=True, timeout=60, check=False, cwd="/", env=clean_environment(),
         )  # fmt: skip
     try:
@@ -307,16 +308,6 @@ def probe(without: tuple[str, ...] = ()) -> Layers:
         reason = f"the probe failed: {done.stderr.strip()[-200:]}"
         return Layers({name: reason for name in LAYERS})
     return Layers({name: str(found.get(name, "not tried")) for name in LAYERS})
-
-
-# Loads this folder as a package of another name, so that nothing else of the grader comes with it.
-BOOT = """
-import sys, importlib.util as u, importlib
-sys.dont_write_bytecode = True
-s = u.spec_from_file_location("isolation", sys.argv[1] + "/__init__.py", submodule_search_locations=[sys.argv[1]])
-m = u.module_from_spec(s); sys.modules["isolation"] = m; s.loader.exec_module(m)
-importlib.import_module("isolation." + sys.argv[2]).main(sys.argv[3:])
-"""
 
 
 def clean_environment() -> dict[str, str]:

@@ -249,8 +249,7 @@ class WarmParent(WorkerSource):
         with theirs, log.open("wb") as errors:
             self._process = subprocess.Popen(
                 [
-                    sys.executable, "-I", "-c", sandbox.BOOT, str(Path(__file__).resolve().parent), "warm_parent",
-                    str(theirs.fileno()), str(self._listener.fileno()),
+                    sys.executable, "-I", str(sandbox.BOOT), "warm_parent", str(theirs.fileno()), str(self._listener.fileno()),
                 ],
                 pass_fds=[theirs.fileno(), self._listener.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
                 cwd="/", env=sandbox.clean_environment(), start_new_session=True,

@@ -13,73 +13,29 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import hashlib
 import os
 import py_compile
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+from autograder.files import digest
 
 __all__ = ["Definition", "resolve", "student_copy", "withhold"]
 
-_VERSION = b"4"
+_VERSION = b"5"
 _HELPER = "_withheld"
-_HELPER_SOURCE = '''"""Stands in for what is withheld in this problem set."""
-
-import sys
+_STANDIN = Path(__file__).resolve().parent / "standin"
 
 
-class WithheldError(RuntimeError):
-    """The name is withheld in this question."""
-
-
-def refuse(name):
-    raise WithheldError(
-        f"{name} is withheld in this question: it is the work to be done here. Write your own instead of calling the library's."
-    )
-
-
-def being_imported():
-    """Whether the package's own module-level code (a default argument, say) is what makes the object."""
-    frame = sys._getframe(2)
-    return frame.f_globals.get("__name__", "").split(".")[0] == __name__.split(".")[0]
-
-
-class Withheld:
-    """A withheld value: any use of it refuses."""
-
-    def __init__(self, name):
-        object.__setattr__(self, "_name", name)
-
-    def _refuse(self, *args, **kwargs):
-        refuse(object.__getattribute__(self, "_name"))
-
-    __call__ = __getitem__ = __iter__ = __len__ = __bool__ = __float__ = __int__ = __index__ = __array__ = _refuse
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = _refuse
-    __pow__ = __rpow__ = __lt__ = __le__ = __gt__ = __ge__ = __matmul__ = __rmatmul__ = __contains__ = _refuse
-
-    def __getattr__(self, attribute):
-        if attribute.startswith("__"):
-            raise AttributeError(attribute)
-        self._refuse()
-'''
-_CHECK = '''"""Stands in for the course's grader while a submission is graded."""
-
-__all__ = ["check"]
-
-
-def check(question, *, hint=0, namespace=None, seed=0):
-    """Does nothing here: the questions are graded outside of the submission's process."""
-    return 0.0
-'''
-
-
+@dataclass(frozen=True)
 class Definition:
     """Where a name is defined: module file and the names on the way inside it (a class and its method)."""
 
-    def __init__(self, path: Path, names: tuple[str, ...]) -> None:
-        self.path, self.names = path, names
+    path: Path
+    names: tuple[str, ...]
 
 
 def _module_path(package: Path, parts: list[str]) -> Path | None:
@@ -167,54 +123,37 @@ def _statements(text: str) -> list[ast.stmt]:
     return ast.parse(text).body
 
 
-def _function_stub(name: str, full: str, decorator: str = "") -> ast.stmt:
-    text = f'{decorator}\ndef {name}(*args, **kwargs):\n    """Withheld in this question."""\n    _refuse({full!r})\n'
-    return _statements(text)[0]
-
-
-def _class_stub(node: ast.ClassDef, full: str) -> ast.stmt:
-    """A class of the same name and bases; making or using an instance refuses."""
-    text = f'''
-class {node.name}:
-    """Withheld in this question."""
-
-    def __new__(cls, *args, **kwargs):
-        if _being_imported():
-            return object.__new__(cls)
-        _refuse({full!r})
-
-    def __init__(self, *args, **kwargs):
-        pass
-
-    def __init_subclass__(cls, *args, **kwargs):
-        pass
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        _refuse({full!r})
-
-    def __call__(self, *args, **kwargs):
-        _refuse({full!r})
-'''
-    stub = _statements(text)[0]
-    assert isinstance(stub, ast.ClassDef)
-    plain = ("NamedTuple", "TypedDict", "Protocol", "Generic", "Enum", "IntEnum")
-    stub.bases = [base for base in node.bases if ast.unparse(base).split("[")[0].split(".")[-1] not in plain]
-    own = {part.name for part in stub.body if isinstance(part, ast.FunctionDef)}
-    for part in node.body:
-        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef) and part.name not in own:
-            own.add(part.name)
-            stub.body.append(_function_stub(part.name, f"{full}.{part.name}", "@staticmethod"))
-    return stub
-
-
 def _stub(node: ast.stmt, name: str, full: str) -> ast.stmt:
+    """The statement that binds ``name`` to something of the same kind that refuses."""
     if isinstance(node, ast.ClassDef):
-        return _class_stub(node, full)
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return _function_stub(name, full)
-    return _statements(f"{name} = _Withheld({full!r})")[0]
+        made = f"_withheld.class_of({full!r}, __name__, {_bases(node)}, {_methods(node)!r})"
+    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        made = f"_withheld.function({full!r})"
+    else:
+        made = f"_withheld.Withheld({full!r})"
+    return _statements(f"{name} = {made}")[0]
+
+
+def _bases(node: ast.ClassDef) -> str:
+    """A class's bases as the source of a tuple, without those that would make something of the stub."""
+    bases = [ast.unparse(base) for base in node.bases]
+    makers = ("NamedTuple", "TypedDict", "Protocol", "Generic", "Enum", "IntEnum")
+    return f"({''.join(f'{base}, ' for base in bases if base.split('[')[0].split('.')[-1] not in makers)})"
+
+
+def _methods(node: ast.ClassDef) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(
+            part.name for part in node.body if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
+        )
+    )
+
+
+def _method_stub(node: ast.stmt, name: str, full: str) -> ast.stmt:
+    stub = _stub(node, name, full)
+    if isinstance(stub, ast.Assign) and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        stub.value = ast.Call(ast.Name("staticmethod", ast.Load()), [stub.value], [])
+    return stub
 
 
 def _rewrite(source: str, places: list[tuple[tuple[str, ...], str]], package: str) -> str:
@@ -229,19 +168,14 @@ def _rewrite(source: str, places: list[tuple[tuple[str, ...], str]], package: st
             elif isinstance(node, ast.ClassDef):
                 for place, part in enumerate(node.body):
                     if _binds(part, names[1]):
-                        node.body[place] = (
-                            _function_stub(names[1], full, "@staticmethod")
-                            if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
-                            else _stub(part, names[1], full)
-                        )
-    helpers = "being_imported as _being_imported, refuse as _refuse, Withheld as _Withheld"
+                        node.body[place] = _method_stub(part, names[1], full)
     first = 1 if ast.get_docstring(tree) is not None else 0
     while first < len(tree.body) and isinstance(tree.body[first], ast.ImportFrom):
         node = tree.body[first]
         if not (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
             break
         first += 1
-    tree.body[first:first] = _statements(f"from {package}.{_HELPER} import {helpers}")
+    tree.body[first:first] = _statements(f"import {package}.{_HELPER} as {_HELPER}")
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
 
@@ -262,12 +196,12 @@ def withhold(package: Path, names: Iterable[str], target: Path) -> None:
         wanted.setdefault(place.path, []).append((place.names, name))
     copy = target / package.name
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-    (copy / f"{_HELPER}.py").write_text(_HELPER_SOURCE)
+    shutil.copyfile(_STANDIN / "withheld.py", copy / f"{_HELPER}.py")
     for path, places in wanted.items():
         inside = copy / path.relative_to(package)
         inside.write_text(_rewrite(path.read_text(), places, package.name))
     (target / "autograder").mkdir()
-    (target / "autograder" / "__init__.py").write_text(_CHECK)
+    shutil.copyfile(_STANDIN / "check.py", target / "autograder" / "__init__.py")
     for path in sorted(target.rglob("*.py")):
         py_compile.compile(
             str(path),
@@ -280,13 +214,16 @@ def withhold(package: Path, names: Iterable[str], target: Path) -> None:
     target.chmod(0o755)
 
 
-def _key(package: Path, names: list[str]) -> str:
-    digest = hashlib.sha256(_VERSION)
-    for path in sorted(package.rglob("*")):
+def _files(folder: Path) -> Iterator[bytes]:
+    """Names and contents of a folder's files, in order."""
+    for path in sorted(folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes() + b"\0")
-    digest.update("\0".join(names).encode())
-    return digest.hexdigest()[:24]
+            yield str(path.relative_to(folder)).encode()
+            yield path.read_bytes()
+
+
+def _key(package: Path, names: list[str]) -> str:
+    return digest([_VERSION, *_files(package), *_files(_STANDIN), *(name.encode() for name in names)])[:24]
 
 
 def student_copy(package: Path, names: Iterable[str], folder: Path) -> Path:

@@ -213,14 +213,12 @@ def readable_by_all(path: Path) -> bool:
 
 def test_importing_takes_nothing_of_the_checks_along() -> None:
     """The warm parent's way of loading the package leaves the rest of the grader out of its memory."""
-    code = sandbox.BOOT.replace(".main(sys.argv[3:])", "") + (
-        "\nimport isolation.worker, isolation.shell"
+    code = (
+        f"import runpy, sys\nrunpy.run_path({str(sandbox.BOOT)!r})['load']()"
+        "\nimport isolation.worker, isolation.shell, isolation.warm_parent"
         "\nprint([name for name in sys.modules if name.split('.')[0] in ('autograder', 'snnkit')])"
     )
-    folder = str(Path(sandbox.__file__).parent)
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", code, folder, "warm_parent"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 

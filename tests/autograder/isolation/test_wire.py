@@ -366,7 +366,7 @@ def test_fuzz_command_runs_under_a_memory_limit() -> None:
 
 
 TRUSTED = (
-    "landlock", "limits", "link", "linux", "messages", "mounts", "outputs", "preprocessor", "runner", "sandbox", "seccomp", "session",
+    "boot", "landlock", "limits", "link", "linux", "messages", "mounts", "outputs", "preprocessor", "runner", "sandbox", "seccomp", "session",
     "source", "warm_parent", "wire", "withhold",
 )  # fmt: skip
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "literal_eval", "loads_pickle"}
