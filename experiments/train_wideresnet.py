@@ -32,7 +32,7 @@ from tqdm import tqdm
 from snnkit.conversion.qcfs import QCFS
 from snnkit.datasets import cifar10
 from snnkit.models import normalise, wide_resnet
-from snnkit.models.wide_resnet import WideResNet
+from snnkit.models.wideresnet import WideResNet
 
 FOLDER = Path("build/checkpoints/wide_resnet")
 HELD_OUT = 5000

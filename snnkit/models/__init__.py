@@ -13,7 +13,7 @@ from snnkit.models.small import (
     two_layer_snn,
 )
 from snnkit.models.trained import ModelCard, pretrained, pretrained_card, pretrained_names
-from snnkit.models.wide_resnet import wide_resnet
+from snnkit.models.wideresnet import wide_resnet
 
 __all__ = [
     "FiringRate",

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from snnkit.conversion.qcfs import QCFS
-from snnkit.models.wide_resnet import WideResNet, wide_resnet
+from snnkit.models.wideresnet import WideResNet, wide_resnet
 
 _HEADER = "card"
 

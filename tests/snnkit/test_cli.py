@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
@@ -141,21 +141,20 @@ def test_wrong_calls_end_with_status_2() -> None:
         assert run(*words)[0] == 2
 
 
-def test_rooms_add_their_commands(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = types.ModuleType("a_room")
-    room.app = typer.Typer()  # type: ignore[attr-defined]
+def test_help_needs_no_torch() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from snnkit.cli import app\n"
+        "for words in ([], ['data'], ['models'], ['models', 'info']):\n"
+        "    assert CliRunner().invoke(app, [*words, '--help']).exit_code == 0\n"
+        "print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "snnkit" in loaded.stdout.split()
+    assert not {"torch", "numpy", "matplotlib", "sklearn", "spikingjelly"} & set(loaded.stdout.split())
 
-    @room.app.command("one")
-    def one() -> None:
-        typer.echo("here")
 
-    @room.app.command("two")
-    def two() -> None:
-        typer.echo("there")
-
-    monkeypatch.setitem(sys.modules, "a_room", room)
-    application = typer.Typer()
-    cli.add_rooms(application, {"room": "a_room", "absent": "no_such_module_at_all"})
-    done = runner.invoke(application, ["room", "one"])
-    assert (done.exit_code, done.stdout) == (0, "here\n")
-    assert runner.invoke(application, ["absent"]).exit_code == 2
+def test_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "snnkit.cli", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"snnkit {snnkit.__version__}\n"

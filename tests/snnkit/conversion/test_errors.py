@@ -16,7 +16,7 @@ from snnkit.conversion import SpikingNetwork, convert, errors
 from snnkit.conversion.neuron import BiasShift, Floor, InitialPotential
 from snnkit.conversion.qcfs import QCFS, use_qcfs
 from snnkit.conversion.unevenness import Case, expected_count, fire
-from snnkit.models.wide_resnet import wide_resnet
+from snnkit.models import wide_resnet
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -10,12 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from snnkit.cli._errors import one_line_errors
+
 if TYPE_CHECKING:  # torch is imported by the commands that need it, so that --help stays quick
     from torch import nn
 
 
 @dataclass(frozen=True)
-class Entry:
+class ModelListing:
     """A model of :mod:`snnkit.models`: what it is, and the shape of an image for those without spikes."""
 
     title: str
@@ -23,12 +25,12 @@ class Entry:
 
 
 MODELS = {
-    "two_layer_snn": Entry("2312-800-10 for N-MNIST frames"),
-    "two_layer_event_snn": Entry("the same, on sparse event frames"),
-    "small_spiking_cnn": Entry("small convolutional network with spiking neurons"),
-    "small_cnn": Entry("small convolutional network with ReLU", (3, 32, 32)),
-    "resnet20": Entry("ResNet-20 for CIFAR-10", (3, 32, 32)),
-    "wide_resnet": Entry("WideResNet-16-2, pre-activation", (3, 32, 32)),
+    "two_layer_snn": ModelListing("2312-800-10 for N-MNIST frames"),
+    "two_layer_event_snn": ModelListing("the same, on sparse event frames"),
+    "small_spiking_cnn": ModelListing("small convolutional network with spiking neurons"),
+    "small_cnn": ModelListing("small convolutional network with ReLU", (3, 32, 32)),
+    "resnet20": ModelListing("ResNet-20 for CIFAR-10", (3, 32, 32)),
+    "wide_resnet": ModelListing("WideResNet-16-2, pre-activation", (3, 32, 32)),
 }
 
 app = typer.Typer(help="Models: what there is, their size, and how they convert.", no_args_is_help=True)
@@ -51,8 +53,9 @@ def parameters(model: nn.Module) -> int:
 def list_models() -> None:
     """List the models with their number of parameters."""
     table = Table("name", "model", "neurons", "parameters", title="Models", title_justify="left")
-    for name, entry in MODELS.items():
-        table.add_row(name, entry.title, "ReLU" if entry.image else "spiking", f"{parameters(build(name)):,}")
+    for name, listed in MODELS.items():
+        neurons = "ReLU" if listed.image else "spiking"
+        table.add_row(name, listed.title, neurons, f"{parameters(build(name)):,}")
     Console().print(table)
 
 
@@ -62,26 +65,22 @@ def info_model(
     weights: Annotated[Path | None, typer.Option(help="An .npz file of weights to load.")] = None,
 ) -> None:
     """Show the size of a model, the cost of one inference, and its layers of neurons after conversion."""
-    if name not in MODELS:
-        typer.echo(f"error: no model '{name}'; expected one of {', '.join(MODELS)}", err=True)
-        raise typer.Exit(1)
-    import torch
+    with one_line_errors():
+        if name not in MODELS:
+            raise ValueError(f"no model '{name}'; expected one of {', '.join(MODELS)}")
+        import torch
 
-    from snnkit.conversion import convert
-    from snnkit.energy import count_ann
-    from snnkit.models import load_weights
+        from snnkit.conversion import convert
+        from snnkit.energy import count_ann
+        from snnkit.models import load_weights
 
-    entry, model = MODELS[name], build(name)
-    try:
+        listed, model = MODELS[name], build(name)
         if weights is not None:
             load_weights(model, weights)
-    except (OSError, ValueError) as problem:
-        typer.echo(f"error: {problem}", err=True)
-        raise typer.Exit(1) from problem
-    typer.echo(f"{name}: {entry.title}\nparameters: {parameters(model):,}")
-    if entry.image is not None:
-        dense = count_ann(model, torch.zeros(1, *entry.image)).dense
-        typer.echo(f"multiply-accumulates for an image of {list(entry.image)}: {dense:,.0f}")
+    typer.echo(f"{name}: {listed.title}\nparameters: {parameters(model):,}")
+    if listed.image is not None:
+        dense = count_ann(model, torch.zeros(1, *listed.image)).dense
+        typer.echo(f"multiply-accumulates for an image of {list(listed.image)}: {dense:,.0f}")
         typer.echo(convert(model).summary())
 
 
@@ -104,11 +103,8 @@ def show_card(
     """Show the model card of a trained network."""
     from snnkit.models.trained import pretrained_card
 
-    try:
+    with one_line_errors():
         found = pretrained_card(name)
-    except (KeyError, ValueError) as problem:
-        typer.echo(f"error: {problem.args[0]}", err=True)
-        raise typer.Exit(1) from problem
     table = Table(show_header=False, title=found.title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     for key, value in asdict(found).items():
         if key != "title":

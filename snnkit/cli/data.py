@@ -1,16 +1,7 @@
-"""The command ``snnkit``: look at, fetch and simulate data, and whatever other rooms add as sub-commands.
-
-A command that fails writes one line to standard error and ends with status 1 (2 for a wrong call). A room adds its
-commands by naming a module with a ``typer.Typer`` called ``app`` in :data:`ROOMS`.
-"""
+"""The commands ``snnkit data list``, ``info``, ``fetch`` and ``simulate``."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -18,60 +9,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-import snnkit
-
-ROOMS = {"models": "snnkit.models.cli"}
-"""Sub-commands by the module that holds their ``app``."""
+from snnkit.cli._errors import one_line_errors
 
 app = typer.Typer(
-    help="Spiking neural networks: data and models of the course.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-data_app = typer.Typer(
     help="Data sets: what there is, under which licence, and where it lies.", no_args_is_help=True
 )
-app.add_typer(data_app, name="data")
 
 
-def add_rooms(application: typer.Typer, rooms: Mapping[str, str]) -> None:
-    """Add the sub-commands of the rooms whose module exists."""
-    for name, module in rooms.items():
-        if module in sys.modules or importlib.util.find_spec(module) is not None:
-            application.add_typer(importlib.import_module(module).app, name=name)
-
-
-add_rooms(app, ROOMS)
-
-
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn an expected error into one line on standard error and exit status 1."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError) as problem:
-        message = " ".join(str(problem).split())
-        typer.echo(f"error: {message}", err=True)
-        raise typer.Exit(1) from problem
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"snnkit {snnkit.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def main(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
-    ] = False,
-) -> None:
-    """Spiking neural networks: data and models of the course."""
-
-
-@data_app.command("list")
+@app.command("list")
 def list_data() -> None:
     """List the data sets, their licences and where they lie on this machine."""
     from snnkit.datasets import CATALOGUE, available
@@ -85,7 +30,7 @@ def list_data() -> None:
         Console().print(table)
 
 
-@data_app.command("info")
+@app.command("info")
 def info_data(
     name: Annotated[str, typer.Argument(help="Name of a data set, see 'snnkit data list'.")],
 ) -> None:
@@ -118,7 +63,7 @@ def info_data(
         Console(soft_wrap=True).print(table)
 
 
-@data_app.command("fetch")
+@app.command("fetch")
 def fetch_data(
     name: Annotated[str, typer.Argument(help="Name of a data set, see 'snnkit data list'.")],
     to: Annotated[
@@ -137,7 +82,7 @@ def fetch_data(
             typer.echo(f"to use it, set SNNKIT_DATA to {to}")
 
 
-@data_app.command("simulate")
+@app.command("simulate")
 def simulate_data(
     out: Annotated[Path, typer.Option("--out", help="Folder to make; must not exist or be empty.")],
     count: Annotated[int, typer.Option("--count", min=1, help="Training recordings, at most 1500.")] = 1_000,
@@ -161,7 +106,3 @@ def simulate_data(
         typer.echo(
             f"{files} simulated recordings are in {out} (Train/<label>/<id>.bin, Test/<label>/<id>.bin)"
         )
-
-
-if __name__ == "__main__":
-    app()

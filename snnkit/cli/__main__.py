@@ -1,0 +1,5 @@
+"""``python -m snnkit.cli`` is the command ``snnkit``."""
+
+from snnkit.cli import app
+
+app()
