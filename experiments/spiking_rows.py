@@ -18,7 +18,8 @@ from torch import Tensor
 
 from experiments.rows import by_steps, percent
 from snnkit.conversion import SpikingNetwork
-from snnkit.conversion.errors import LayerErrors, even_logits, measure_errors, spiking_layers
+from snnkit.conversion.errors import LayerErrors, even_logits, measure_errors
+from snnkit.conversion.monitor import spiking_layers
 from snnkit.conversion.remedies import SignedSpikes, firing_rules, offsets_calibrated, residuals_silenced
 
 TOLERANCE = 1e-6  # share of the threshold that float32 sums may be off by

@@ -1257,7 +1257,6 @@ REMEDIES = Check(
     ),
     withheld=(
         "snnkit.conversion.remedies.SignedSpikes",
-        "snnkit.conversion.remedies.fire_signed",
         "snnkit.conversion.remedies.wait_then_fire",
     ),
 )
@@ -1713,7 +1712,7 @@ BY_LAYER = Check(
         "/ 2)` and `signal = clip * spikes`; at the end `(signal @ weights[-1].T + biases[-1]).mean(0)`. Shares: "
         "`wrong = (excess != 0).sum()`, then `wrong / excess.numel()` and `(excess > 0).sum() / max(wrong, 1)`.",
     ),
-    withheld=("snnkit.conversion.errors.record", "snnkit.conversion.errors.measure_errors"),
+    withheld=("snnkit.conversion.monitor.record", "snnkit.conversion.errors.measure_errors"),
 )
 
 CHECKS = (BALANCE, QCFS, CONVERSION, SPLIT, THEOREM, STUDIES, REMEDIES, TRAINING, BY_LAYER)

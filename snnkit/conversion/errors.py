@@ -18,19 +18,28 @@ and so to quantisation.  Sums are kept in float64.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from snnkit._validate import require_float, require_steps
+from snnkit.conversion.monitor import LayerRun, ann_activations, record, record_frames, spiking_layers
 from snnkit.conversion.network import SpikingNetwork
-from snnkit.conversion.neuron import SpikingActivation, align
 from snnkit.conversion.unevenness import Case, Verdict, classify
+
+__all__ = [
+    "ErrorSplit",
+    "LayerErrors",
+    "Moments",
+    "even_logits",
+    "measure_errors",
+    "measure_frame_errors",
+    "split_errors",
+    "split_run",
+]
 
 
 @dataclass(frozen=True)
@@ -63,18 +72,10 @@ def split_errors(
 
     Args:
         average_current: z, sum of the currents over T, any shape, floating point.
-        count: spikes N in [0, steps], same shape.
-        v_end: potential v(T), same shape.
-        threshold: positive number or tensor that broadcasts against z.
-        steps: number of time steps T.
-        tolerance: see :func:`snnkit.conversion.unevenness.classify`.
+        count, v_end, threshold, steps, tolerance: as for :func:`snnkit.conversion.unevenness.classify`.
 
     Returns:
         :class:`ErrorSplit` in float64; ``total`` is N theta/T - ReLU(z) to rounding.
-
-    Raises:
-        TypeError: if ``average_current`` is not floating point.
-        ValueError: for the reasons of :func:`snnkit.conversion.unevenness.classify`.
 
     Source: Bu et al., ICLR 2022, eqs. (9)-(13), with the unevenness term defined by the count.
     """
@@ -88,163 +89,14 @@ def split_errors(
     return ErrorSplit(verdict.excess * unit, even - clipped, clipped - z.clamp(min=0), verdict)
 
 
-# --- a running network ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class LayerRun:
-    """What the neurons of one layer received and did in a run; tensors are ``[N, C, ...]``.
-
-    ``threshold`` broadcasts against them.  ``current`` is z, the mean over the steps without the neuron's shift.
-    """
-
-    current: Tensor
-    count: Tensor
-    v_start: Tensor
-    v_end: Tensor
-    threshold: Tensor
-    shift: Tensor
-    steps: int
-
-    @property
-    def average(self) -> Tensor:
-        """Average output N theta/T."""
-        return self.count * self.threshold / self.steps
-
-    @property
-    def residual(self) -> Tensor:
-        """What the balance of charge, average = z + shift - (v(T) - v(0))/T, is off by, which is rounding."""
-        return self.average - (self.current + self.shift - (self.v_end - self.v_start) / self.steps)
-
-    def from_start(self, v_start: Tensor) -> LayerRun:
-        """The same spikes judged by another v(0): X, and so q, is what that potential would have given."""
-        start = align(v_start, self.v_end).to(torch.float64).expand(self.v_end.shape)
-        return replace(self, v_start=start, v_end=self.v_end - (self.v_start - start))
-
-    def split(self, tolerance: float = 0.0) -> ErrorSplit:
-        """:func:`split_errors` of this run."""
-        return split_errors(
-            self.current,
-            self.count,
-            self.v_end,
-            threshold=self.threshold,
-            steps=self.steps,
-            tolerance=tolerance,
-        )
-
-
-def spiking_layers(network: SpikingNetwork) -> dict[str, SpikingActivation]:
-    """The layers of neurons of a converted network by name, in the order in which they run.
-
-    Args:
-        network: a converted network.
-
-    Returns:
-        ``{name: layer}``.
-
-    Raises:
-        TypeError: if ``network`` is not a :class:`~snnkit.conversion.SpikingNetwork`.
-
-    Source: none, a look-up.
-    """
-    if not isinstance(network, SpikingNetwork):
-        raise TypeError(
-            f"network must be a SpikingNetwork; got {type(network).__name__}. convert(model) makes one"
-        )
-    return network.neurons()
-
-
-class _Counter:
-    """Forward hook of one layer: adds up currents and outputs, because their buffers are used again."""
-
-    def __init__(self) -> None:
-        self.current: Tensor | None = None
-        self.output: Tensor | None = None
-
-    def __call__(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        if self.current is None or self.output is None:
-            self.current = inputs[0].to(torch.float64, copy=True)
-            self.output = output.to(torch.float64, copy=True)
-        else:
-            self.current += inputs[0]
-            self.output += output
-
-
-@contextmanager
-def _hooks(counters: dict[str, _Counter], layers: dict[str, SpikingActivation]) -> Iterator[None]:
-    handles = [layers[name].register_forward_hook(counter) for name, counter in counters.items()]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def record(network: SpikingNetwork, x: Tensor, steps: int) -> dict[str, LayerRun]:
-    """Run a converted network and keep what every neuron received and sent.
-
-    Args:
-        network: a converted network with thresholds.
-        x: input batch ``[N, ...]``.
-        steps: number of time steps T.
-
-    Returns:
-        ``{layer name: LayerRun}`` in running order, float64.
-
-    Raises:
-        TypeError: if ``network`` is not a converted network.
-        ValueError: if ``steps`` is below 1 or ``x`` does not fit.
-
-    Source: Bu et al., ICLR 2022, eqs. (7)-(9), accumulated.
-    """
-    require_steps(steps)
-    return _recorded(network, steps, lambda: network(x, steps))
-
-
-def record_frames(network: SpikingNetwork, frames: Tensor) -> dict[str, LayerRun]:
-    """:func:`record` for an input that changes from step to step.
-
-    Args:
-        network: a converted network with thresholds.
-        frames: one frame for each time step, ``[T, N, ...]``.
-
-    Returns:
-        ``{layer name: LayerRun}`` in running order, float64.
-
-    Raises:
-        TypeError: if ``network`` is not a converted network or ``frames`` not floating point.
-        ValueError: if ``frames`` does not fit, see :meth:`SpikingNetwork.play`.
-
-    Source: Bu et al., ICLR 2022, eqs. (7)-(9), accumulated.
-    """
-    return _recorded(network, len(frames), lambda: network.play(frames))
-
-
-def _recorded(network: SpikingNetwork, steps: int, run: Callable[[], Tensor]) -> dict[str, LayerRun]:
-    layers = spiking_layers(network)
-    counters = {name: _Counter() for name in layers}
-    with _hooks(counters, layers):
-        run()
-    return {name: _finish(counters[name], layer, steps) for name, layer in layers.items()}
-
-
-def _finish(counter: _Counter, layer: SpikingActivation, steps: int) -> LayerRun:
-    assert counter.current is not None
-    assert counter.output is not None
-    assert layer.v is not None
-    threshold, shift, start = (
-        align(value, counter.current).to(torch.float64)
-        for value in (layer.threshold, layer.shift, layer.initial)
+def split_run(run: LayerRun, tolerance: float = 0.0) -> ErrorSplit:
+    """:func:`split_errors` of what the neurons of one layer did in a run."""
+    return split_errors(
+        run.current, run.count, run.v_end, threshold=run.threshold, steps=run.steps, tolerance=tolerance
     )
-    return LayerRun(
-        current=counter.current / steps,
-        count=(counter.output / threshold).round_(),
-        v_start=start.expand(counter.current.shape),
-        v_end=layer.v.to(torch.float64),
-        threshold=threshold,
-        shift=shift,
-        steps=steps,
-    )
+
+
+# --- layer by layer, over many inputs -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -304,7 +156,7 @@ class _LayerTally:
         self.bias: Tensor | float = 0.0
 
     def add(self, run: LayerRun, activation: nn.Module, ann: Tensor, tolerance: float) -> None:
-        split = run.split(tolerance)
+        split = split_run(run, tolerance)
         z = run.current.to(ann.dtype)
         expected = activation(z).to(torch.float64)
         target = ann.to(torch.float64)
@@ -389,21 +241,10 @@ def measure_errors(
 def measure_frame_errors(
     network: SpikingNetwork, batches: Iterable[Tensor], *, tolerance: float = 0.0
 ) -> list[LayerErrors]:
-    """:func:`measure_errors` for an input that changes from step to step; the ANN sees the mean frame.
-
-    Args:
-        network: a converted network with thresholds.
-        batches: frames ``[T, N, ...]``, at least one batch, all with the same T.
-        tolerance: see :func:`snnkit.conversion.unevenness.classify`.
-
-    Returns:
-        One :class:`LayerErrors` per layer of neurons, in running order.
+    """:func:`measure_errors` for batches of frames ``[T, N, ...]``, all with the same T; the ANN sees the mean frame.
 
     Raises:
-        TypeError: if ``network`` is not a converted network.
-        ValueError: if there is no batch, T differs, or ``frames`` does not fit.
-
-    Source: as for :func:`measure_errors`.
+        ValueError: if T differs; and for the reasons of :func:`measure_errors`.
     """
     waiting = iter(batches)
     first = next(waiting, None)
@@ -438,64 +279,7 @@ def _measured(
     return [tally.finish(name, steps) for name, tally in tallies.items()]
 
 
-def ann_activations(network: SpikingNetwork, x: Tensor) -> dict[str, Tensor]:
-    """What the ANN's activations put out where the network has neurons.
-
-    Args:
-        network: a converted network.
-        x: input batch ``[N, ...]``.
-
-    Returns:
-        ``{layer name: activation}``, each the ANN's output at that layer.
-
-    Raises:
-        TypeError: if ``network`` is not a converted network.
-
-    Source: none, a look-up by forward hooks.
-    """
-    outputs: dict[str, Tensor] = {}
-    handles = []
-    for name in spiking_layers(network):
-
-        def keep(module: nn.Module, inputs: tuple[Any, ...], output: Tensor, name: str = name) -> None:
-            outputs[name] = output.detach().clone()
-
-        handles.append(network.activation(name).register_forward_hook(keep))
-    try:
-        network.analog(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return outputs
-
-
-@contextmanager
-def firing_at_once(network: SpikingNetwork, steps: int) -> Iterator[None]:
-    """Within the block one call of a layer of neurons stands for ``steps`` steps of an even input.
-
-    Args:
-        network: a converted network; rules and v(0) are restored afterwards.
-        steps: the number of time steps T that one step imitates.
-
-    Raises:
-        ValueError: if ``steps`` is below 1.
-
-    Source: Deng & Gu, ICLR 2021, eq. (7).
-    """
-    require_steps(steps)
-    layers = spiking_layers(network)
-    kept = {name: (layer.rule, layer.initial.clone()) for name, layer in layers.items()}
-    try:
-        for layer in layers.values():
-            layer.rule = _AtOnce(steps)
-            layer.set_initial(layer.initial / steps)
-            layer.reset_state()
-        yield
-    finally:
-        for name, layer in layers.items():
-            layer.rule, initial = kept[name]
-            layer.set_initial(initial)
-            layer.reset_state()
+# --- the network without unevenness -------------------------------------------------------------------------
 
 
 class _AtOnce:
@@ -513,45 +297,24 @@ class _AtOnce:
 
 
 def even_logits(network: SpikingNetwork, x: Tensor, steps: int) -> Tensor:
-    """Logits of the network without unevenness: every layer clips and rounds its average input.
+    """Logits [N, classes] of the network without unevenness: every layer clips and rounds its average input.
 
     This is the ceiling for every remedy against unevenness; clipping and quantisation are left in.
-
-    Args:
-        network: a converted network with thresholds.
-        x: input batch ``[N, ...]``.
-        steps: number of time steps T.
-
-    Returns:
-        Logits ``[N, classes]``.
-
-    Raises:
-        ValueError: if ``steps`` is below 1 or ``x`` does not fit.
+    One call of a layer stands for ``steps`` steps of an even input; rules and v(0) are restored afterwards.
 
     Source: Deng & Gu, ICLR 2021, eq. (7), layer by layer.
     """
-    with firing_at_once(network, steps):
-        logits: Tensor = network(x, 1)
-    return logits
-
-
-def depth(network: SpikingNetwork) -> int:
-    """Number of layers of neurons on the longest way from the input to the logits.
-
-    Args:
-        network: a converted network.
-
-    Returns:
-        The depth, at least 1.
-
-    Raises:
-        TypeError: if ``network`` is not a converted network.
-
-    Source: none, longest path in the traced graph.
-    """
+    require_steps(steps)
     layers = spiking_layers(network)
-    longest: dict[Any, int] = {}
-    for node in network.body.graph.nodes:
-        before = max((longest[source] for source in node.all_input_nodes), default=0)
-        longest[node] = before + (node.op == "call_module" and node.target in layers)
-    return max(longest.values())
+    kept = {name: (layer.rule, layer.initial.clone()) for name, layer in layers.items()}
+    try:
+        for layer in layers.values():
+            layer.rule = _AtOnce(steps)
+            layer.set_initial(layer.initial / steps)
+        logits: Tensor = network(x, 1)
+    finally:
+        for name, layer in layers.items():
+            layer.rule, initial = kept[name]
+            layer.set_initial(initial)
+        network.reset_state()
+    return logits

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from snnkit._validate import require_in, require_steps
 from snnkit.conversion._batches import Images, image_batches
+from snnkit.conversion._hooks import Hook, hooked
 from snnkit.conversion.network import SpikingNetwork
 from snnkit.conversion.neuron import Floor, Rounding
 
@@ -284,22 +285,11 @@ def set_thresholds(
     collectors = {name: rule.collector(rounding) for name in names}
     done = False
     while not done:
-        hooks = [
-            network.activation(name).register_forward_hook(
-                lambda _m, _i, output, see=collectors[name].see: see(output)
-            )
-            for name in names
-        ]
-        try:
-            bar = tqdm(
-                image_batches(images, batch_size), desc="thresholds", unit="batch", disable=not progress
-            )
-            with torch.no_grad():
-                for batch in bar:
-                    network.reference(batch)
-        finally:
-            for hook in hooks:
-                hook.remove()
+        hooks = [(network.activation(name), _seen_by(collectors[name])) for name in names]
+        bar = tqdm(image_batches(images, batch_size), desc="thresholds", unit="batch", disable=not progress)
+        with hooked(hooks), torch.no_grad():
+            for batch in bar:
+                network.reference(batch)
         finished = [collector.end_of_pass() for collector in collectors.values()]
         done = all(finished)
     thresholds = {}
@@ -309,6 +299,10 @@ def set_thresholds(
         rounding.apply(neurons[name])
         thresholds[name] = neurons[name].threshold
     return thresholds
+
+
+def _seen_by(collector: Collector) -> Hook:
+    return lambda module, inputs, output: collector.see(output)
 
 
 def set_rounding(network: SpikingNetwork, rounding: Rounding) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from snnkit._validate import require_finite, require_float, require_positive, require_steps
-from snnkit.conversion.errors import ann_activations
+from snnkit.conversion.monitor import ann_activations
 from snnkit.conversion.network import SpikingNetwork
 from snnkit.conversion.neuron import BinarySpikes, SpikingActivation, align
 from snnkit.surrogate import Triangle

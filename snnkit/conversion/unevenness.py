@@ -1,8 +1,8 @@
 """The unevenness error: what the order of the input does to the number of output spikes.
 
 Contents: the theorem that names the case (:func:`classify`, :func:`classify_one`), the ratchet behind it
-(:func:`ratchet`, :func:`burst_counts`, :func:`order_cannot_matter`), worked cases (:data:`STUDIES`,
-:func:`order_histogram`) and the profile over the depth of a random network (:func:`depth_profile`).
+(:func:`ratchet`, :func:`burst_counts`, :func:`order_cannot_matter`) and the profile over the depth of a random network
+(:func:`depth_profile`).  Worked cases are in :mod:`snnkit.conversion.studies`.
 
 Convention: integrate-and-fire neurons with soft reset that fire at the threshold; currents are ``[T, ...]``.
 ``expected`` is the count q = clip(floor(X), 0, T) with X = (v(0) + sum of currents)/threshold: what the same charge
@@ -12,20 +12,37 @@ gives when it arrives evenly.  ``excess`` is N - q, so it is positive for extra 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
 from functools import partial
-from itertools import combinations
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from snnkit._validate import require_finite, require_float, require_in, require_positive, require_steps
-from snnkit.dynamics import if_step, simulate
+from snnkit.conversion.neuron import BinarySpikes, FiringRule
+from snnkit.dynamics import simulate
+
+__all__ = [
+    "Case",
+    "DenseNet",
+    "Firing",
+    "LayerProfile",
+    "Rule",
+    "Verdict",
+    "burst_counts",
+    "classify",
+    "classify_one",
+    "depth_profile",
+    "expected_count",
+    "fire",
+    "order_cannot_matter",
+    "random_dense_net",
+    "ratchet",
+]
 
 
 class Case(IntEnum):
@@ -119,19 +136,8 @@ def classify_one(
 ) -> tuple[Case, int]:
     """The theorem for one neuron, in the arithmetic of its arguments (exact for ``int`` and ``Fraction``).
 
-    Args:
-        count: number of spikes N in [0, steps].
-        v_end: potential v(T) after the last step.
-        threshold: positive threshold.
-        steps: number of time steps T.
-
-    Returns:
-        The case and the excess N - q.
-
-    Raises:
-        ValueError: if the count lies outside [0, steps] or the threshold is not positive.
-
-    Source: see :func:`classify`.
+    Returns the case and the excess N - q.
+    A ValueError is raised if the count lies outside [0, steps] or the threshold is not positive.
     """
     require_steps(steps)
     require_positive("threshold", float(threshold))
@@ -150,17 +156,7 @@ def classify_one(
 def expected_count(charge: Tensor, *, threshold: float | Tensor, steps: int) -> Tensor:
     """Spikes that a total charge gives when it arrives evenly: q = clip(floor(charge/threshold), 0, T).
 
-    Args:
-        charge: v(0) plus the sum of the currents, any shape, floating point.
-        threshold: positive number or tensor.
-        steps: number of time steps T.
-
-    Returns:
-        int64 counts, shaped like ``charge``.
-
-    Raises:
-        TypeError: if ``charge`` is not floating point.
-        ValueError: if the threshold is not positive or ``steps`` is below 1.
+    ``charge`` is v(0) plus the sum of the currents, any shape; the counts are int64 of the same shape.
 
     Source: Deng & Gu, ICLR 2021, eq. (7); Bu et al., ICLR 2022, eq. (12).
     """
@@ -177,23 +173,41 @@ class Firing(NamedTuple):
     v_end: Tensor
 
 
-def fire(currents: Tensor, threshold: float | Tensor = 1.0, v0: float | Tensor = 0.0) -> Firing:
+def fire(
+    currents: Tensor,
+    threshold: float | Tensor = 1.0,
+    v0: float | Tensor = 0.0,
+    rule: FiringRule | None = None,
+) -> Firing:
     """Run the integrate-and-fire neuron with soft reset.
 
     Args:
         currents: ``[T, ...]``, floating point.
         threshold: positive number or tensor that broadcasts against one step.
         v0: potential before the first step.
+        rule: what is sent and subtracted; :class:`~snnkit.conversion.BinarySpikes` unless given.
 
     Returns:
-        Spikes ``[T, ...]`` in {0, 1} and v(T).
+        Spikes ``[T, ...]``, in {0, 1} for binary spikes, and v(T).
 
     Raises:
         TypeError, ValueError: for bad arguments, see :func:`snnkit.dynamics.simulate`.
 
     Source: Bu et al., ICLR 2022, eqs. (3)-(5).
     """
-    trace = simulate(partial(if_step, threshold=threshold), currents, v0)
+    _require_currents(currents, threshold)
+    theta = torch.as_tensor(threshold, dtype=currents.dtype)
+    firing = BinarySpikes() if rule is None else rule
+    firing.reset()
+
+    def step(v: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        charge = v + x
+        output = torch.empty_like(charge * theta)
+        firing.fire(charge, theta, output)
+        return (output / theta).round_(), charge - output
+
+    with torch.no_grad():
+        trace = simulate(step, currents, v0)
     return Firing(trace.spikes, trace.v[-1])
 
 
@@ -203,17 +217,7 @@ def ratchet(currents: Tensor, threshold: float | Tensor = 1.0, v0: float | Tenso
     ``N(t) = N(t-1) + [X(t) >= N(t-1) + 1]`` with ``X(t) = (v(0) + sum of the first t currents)/threshold``: the
     count never goes down (extra spikes) and goes up by at most one a step (missing spikes).
 
-    Args:
-        currents: ``[T, ...]``, floating point.
-        threshold: positive number or tensor.
-        v0: potential before the first step.
-
-    Returns:
-        N(t) after every step, ``[T, ...]``, int64.
-
-    Raises:
-        TypeError: if ``currents`` is not floating point.
-        ValueError: if the threshold is not positive or there is no time step.
+    Arguments and errors are those of :func:`fire`; N(t) is ``[T, ...]``, int64.
 
     Source: partial sums of Bu et al., ICLR 2022, eq. (8).
     """
@@ -231,16 +235,7 @@ def burst_counts(currents: Tensor, threshold: float | Tensor = 1.0, v0: float | 
 
     ``N(t) = max(0, max over s <= t of floor(X(s)))``: the running maximum.
 
-    Args:
-        currents: ``[T, ...]``, floating point.
-        threshold: positive number or tensor.
-        v0: potential before the first step.
-
-    Returns:
-        N(t), ``[T, ...]``, int64.
-
-    Raises:
-        TypeError, ValueError: as :func:`ratchet`.
+    Arguments and errors are those of :func:`fire`; N(t) is ``[T, ...]``, int64.
 
     Source: closed form of the ratchet without the bound of one spike a step.
     """
@@ -254,15 +249,7 @@ def order_cannot_matter(currents: Tensor, threshold: float | Tensor = 1.0) -> Te
     The condition: all currents of the neuron lie in [0, threshold], or all are <= 0, or all are >= threshold.  A
     constant current meets it, so the first layer of a network with analogue input has no unevenness error.
 
-    Args:
-        currents: ``[T, ...]``, floating point.
-        threshold: positive number or tensor.
-
-    Returns:
-        Boolean tensor shaped like one step.
-
-    Raises:
-        TypeError, ValueError: as :func:`ratchet`.
+    ``currents`` are ``[T, ...]``; the answer has the shape of one step.  Errors are those of :func:`fire`.
 
     Source: with such currents the ratchet can follow floor(X(t)) at every step; Bu et al., ICLR 2022,
     section 4.3, assume what this guarantees.
@@ -283,139 +270,6 @@ def _require_currents(currents: Tensor, threshold: float | Tensor) -> None:
     require_positive("threshold", threshold)
     if currents.dim() == 0 or currents.shape[0] == 0:
         raise ValueError(f"currents must be [T, ...] with T >= 1; got shape {list(currents.shape)}")
-
-
-# --- worked cases -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Study:
-    """One neuron with threshold 1 and a short list of currents, and what it shows."""
-
-    title: str
-    currents: tuple[float, ...]
-    v0: float = 0.0
-
-    def run(self) -> Outcome:
-        """Simulate the neuron and compare it with ReLU of its average current.
-
-        Returns:
-            :class:`Outcome`.
-
-        Source: Bu et al., ICLR 2022, eqs. (3)-(9).
-        """
-        currents = torch.tensor(self.currents, dtype=torch.float64)
-        steps = len(self.currents)
-        firing = fire(currents, v0=self.v0)
-        times = tuple(int(step) + 1 for step in firing.spikes.nonzero().flatten())
-        v_end = float(firing.v_end)
-        case, excess = classify_one(len(times), v_end, steps=steps)
-        average = max(0.0, sum(self.currents) / steps)
-        return Outcome(times, len(times) / steps, v_end, average, case, excess)
-
-
-class Outcome(NamedTuple):
-    """What a :class:`Study` does; ``times`` count from 1, ``rate`` is N/T, ``target`` is ReLU of the average."""
-
-    times: tuple[int, ...]
-    rate: float
-    v_end: float
-    target: float
-    case: Case
-    excess: int
-
-
-def weighted_currents(
-    weights: Sequence[float], times: Sequence[Sequence[int]], steps: int
-) -> tuple[float, ...]:
-    """Currents of a neuron whose inputs fire at given steps.
-
-    Args:
-        weights: one weight per input.
-        times: the steps, counted from 1, at which each input fires.
-        steps: number of time steps T.
-
-    Returns:
-        The current of each step.
-
-    Raises:
-        ValueError: if the lengths differ or a time lies outside 1..T.
-
-    Source: Bu et al., ICLR 2022, eq. (2), with spikes of height 1.
-    """
-    require_steps(steps)
-    if len(weights) != len(times):
-        raise ValueError(
-            f"one list of times per weight is needed; got {len(times)} for {len(weights)} weights"
-        )
-    for row in times:
-        for moment in row:
-            require_in("a firing time", moment, 1, steps)
-    return tuple(
-        float(sum(weight for weight, row in zip(weights, times, strict=True) if step in row))
-        for step in range(1, steps + 1)
-    )
-
-
-_A = (2.0, -2.0)
-_B = (1.5,)
-STUDIES: dict[str, Study] = {
-    "A even": Study(
-        "rates 0.6 and 0.4 through weights 2 and -2, alternating: exact",
-        weighted_currents(_A, [(1, 3, 5), (2, 4)], 5),
-    ),
-    "A excitation first": Study(
-        "the same rates, excitation first: two extra spikes",
-        weighted_currents(_A, [(1, 2, 3), (4, 5)], 5),
-    ),
-    "A inhibition first": Study(
-        "the same rates, inhibition first: one spike missing, v(T) exactly at the threshold",
-        weighted_currents(_A, [(3, 4, 5), (1, 2)], 5),
-    ),
-    "B three inputs": Study(
-        "one input of weight 1.5 at steps 1, 3 and 4: 1.5 of charge are left over, one spike is missing",
-        weighted_currents(_B, [(1, 3, 4)], 4),
-    ),
-    "B even": Study(
-        "one input of weight 1.5 at steps 1 and 3: v(T) = 0, exact", weighted_currents(_B, [(1, 3)], 4)
-    ),
-    "B late": Study(
-        "the same two inputs at steps 3 and 4: one spike missing", weighted_currents(_B, [(3, 4)], 4)
-    ),
-    "C": Study(
-        "a spike that later inhibition cannot take back: the average is negative, ReLU gives 0",
-        (0.9, 0.3, -2.0, 0.4),
-    ),
-}
-
-
-def order_histogram(
-    weights: tuple[float, float] = _A, *, steps: int = 5, first_spikes: int = 3, v0: float = 0.0
-) -> dict[int, int]:
-    """Output counts over all orders of two inputs, one of which fires whenever the other does not.
-
-    Args:
-        weights: weight of the first and of the second input.
-        steps: number of time steps T.
-        first_spikes: number of steps at which the first input fires.
-        v0: potential before the first step.
-
-    Returns:
-        ``{count: number of orders}``, sorted by count.
-
-    Raises:
-        ValueError: if ``first_spikes`` lies outside [0, steps].
-
-    Source: Bu et al., ICLR 2022, example of section 4.3, over all ten orders.
-    """
-    require_in("first_spikes", first_spikes, 0, steps)
-    everything = range(1, steps + 1)
-    histogram: Counter[int] = Counter()
-    for first in combinations(everything, first_spikes):
-        second = [step for step in everything if step not in first]
-        outcome = Study("one order", weighted_currents(weights, [first, second], steps), v0).run()
-        histogram[len(outcome.times)] += 1
-    return dict(sorted(histogram.items()))
 
 
 # --- a random network, layer by layer ---------------------------------------------------------------------
@@ -465,9 +319,6 @@ def random_dense_net(
     Returns:
         :class:`DenseNet` in float64.
 
-    Raises:
-        ValueError: if a size is below 1 or the quantile leaves [0, 1].
-
     Source: He et al., ICCV 2015, for the weights.
     """
     for name, value in (("layers", layers), ("width", width), ("samples", samples), ("levels", levels)):
@@ -506,8 +357,6 @@ def depth_profile(
     Every neuron starts at half its threshold; the input is a constant current.
 
     Args:
-        net: the network.
-        steps: number of time steps T.
         rules: what a layer does with its currents, one rule for all layers or one each.
         levels: levels of the rounded network that ``relative_rmse`` compares with; ``steps`` unless given.
 
@@ -515,7 +364,7 @@ def depth_profile(
         One :class:`LayerProfile` per layer.
 
     Raises:
-        ValueError: if ``steps`` is below 1 or the number of rules is not the number of layers.
+        ValueError: if the number of rules is not the number of layers.
 
     Source: Bu et al., ICLR 2022, section 4.3, measured.
     """

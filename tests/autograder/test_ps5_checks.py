@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from autograder.checks import checks_of
 from autograder.checks import ps5_qcfs as ps5
 from autograder.checks.core import run
 from snnkit import conversion as co
-from snnkit.conversion import errors, neuron, qcfs, remedies, unevenness
+from snnkit.conversion import errors, monitor, neuron, qcfs, remedies, unevenness
 
 CHECKS = checks_of("ps5_qcfs")
 SEEDS = range(3)
@@ -176,7 +177,8 @@ def test_rules_of_the_studies(changes, group, said):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_expected_remedies_are_those_of_the_library(seed):
-    rules = {"signed": remedies.fire_signed, "waiting": remedies.wait_then_fire}
+    signed = partial(unevenness.fire, rule=remedies.SignedSpikes())
+    rules = {"signed": signed, "waiting": remedies.wait_then_fire}
     for case in cases(ps5.REMEDIES, seed, "signed", "waiting"):
         data = case.data
         spikes = rules[data["part"]](
@@ -191,10 +193,9 @@ def test_expected_latencies_are_those_of_running_the_library():
         *[part for _ in range(3) for part in (nn.Linear(6, 6), qcfs.QCFS(4))], nn.Linear(6, 2)
     )
     network = co.convert(model)
-    result = remedies.run_waiting(network, torch.rand(2, 6), 8)
-    assert result.latency == ps5.LATENCY["waiting"](8, errors.depth(network)) == 24
-    silenced = remedies.run_srp(network, torch.rand(2, 6), 8, pre_steps=8)
-    assert silenced.latency == ps5.LATENCY["first pass"](8, 3)
+    assert ps5.LATENCY["waiting"](8, monitor.depth(network)) == 24
+    with remedies.residuals_silenced(network, torch.rand(2, 6), pre_steps=8) as pre_steps:
+        assert pre_steps + 8 == ps5.LATENCY["first pass"](8, 3)
 
 
 def modelled(data):
@@ -222,9 +223,9 @@ def test_expected_logits_and_excess_are_those_of_the_converted_network(seed):
             assert np.allclose(expected["logits"], network(images, data["steps"]).numpy(), atol=1e-5)
             continue
         for layer, (name, wanted) in zip(
-            errors.record(network, images, data["steps"]).values(), expected.items(), strict=True
+            monitor.record(network, images, data["steps"]).values(), expected.items(), strict=True
         ):
-            assert np.array_equal(wanted, layer.split().verdict.excess.numpy()), name
+            assert np.array_equal(wanted, errors.split_run(layer).verdict.excess.numpy()), name
             uneven += int((wanted != 0).sum())
         assert not expected["layer 1"].any()
     assert uneven > 20

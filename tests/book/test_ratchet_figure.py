@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from snnkit.conversion import unevenness
+from snnkit.conversion.studies import STUDIES
 
 SCRIPT = Path(__file__).resolve().parents[2] / "book" / "_static" / "figures" / "ratchet.js"
 NODE = shutil.which("node")
@@ -25,7 +26,7 @@ def test_interactive_ratchet_computes_what_the_library_computes(tmp_path: Path) 
         currents = torch.randint(-10, 11, (1 + index % 9,), generator=generator) / 4
         v0 = float(torch.randint(0, 4, (), generator=generator)) / 4
         cases.append({"currents": currents.tolist(), "v0": v0})
-    cases += [{"currents": list(study.currents), "v0": study.v0} for study in unevenness.STUDIES.values()]
+    cases += [{"currents": list(study.currents), "v0": study.v0} for study in STUDIES.values()]
     cases += [{"currents": [2.0, 2.0, 1.0], "v0": 0.0}, {"currents": [-1.0, 0.5], "v0": 0.25}]
     script = tmp_path / "run.cjs"
     script.write_text(

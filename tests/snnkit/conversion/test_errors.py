@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnkit.conversion import SpikingNetwork, convert, errors
+from snnkit.conversion import SpikingNetwork, convert, errors, monitor
 from snnkit.conversion.neuron import BiasShift, Floor, InitialPotential
 from snnkit.conversion.qcfs import QCFS, use_qcfs
 from snnkit.conversion.unevenness import Case, expected_count, fire
@@ -129,7 +129,7 @@ def test_record_against_a_plain_loop(rounding: Floor | BiasShift | InitialPotent
     for neuron in network.neurons().values():
         rounding.apply(neuron)
     x = torch.randn(5, 6)
-    runs = errors.record(network, x, steps)
+    runs = monitor.record(network, x, steps)
     linears = [layer for layer in model if isinstance(layer, nn.Linear)]
     shift = 1 / 12 if isinstance(rounding, BiasShift) else 0.0
     start = 0.5 if isinstance(rounding, InitialPotential) else 0.0
@@ -162,10 +162,10 @@ def test_layer_errors_add_up_over_batches() -> None:
     measured = errors.measure_errors(network, batches, steps)
     assert [row.name for row in measured] == list(network.neurons())
     x = torch.cat(batches)
-    runs, targets = errors.record(network, x, steps), errors.ann_activations(network, x)
+    runs, targets = monitor.record(network, x, steps), monitor.ann_activations(network, x)
     for row in measured:
         run, target = runs[row.name], targets[row.name].double()
-        split = run.split()
+        split = errors.split_run(run)
         assert (row.samples, row.neurons, row.steps) == (8, 4 * 36, steps)
         for term, value in [
             ("unevenness", split.unevenness),
@@ -263,8 +263,8 @@ def test_first_layer_has_no_unevenness() -> None:
 
 
 def test_depth_is_the_longest_chain() -> None:
-    assert errors.depth(spiking(chain())) == 3
-    assert errors.depth(spiking(Residual())) == 2
+    assert monitor.depth(spiking(chain())) == 3
+    assert monitor.depth(spiking(Residual())) == 2
 
 
 def test_relative_error_of_a_dead_layer_is_nan() -> None:
@@ -290,7 +290,7 @@ def test_frames_against_a_plain_loop(seed: int, steps: int) -> None:
         total = total + last(0.5 * spikes)
         counts = counts + spikes
     torch.testing.assert_close(network.play(frames), total / steps)
-    (run,) = errors.record_frames(network, frames).values()
+    (run,) = monitor.record_frames(network, frames).values()
     torch.testing.assert_close(run.count, counts.double())
     torch.testing.assert_close(run.current, first(frames.mean(0)))
     assert run.residual.abs().max() < 1e-12
@@ -337,12 +337,12 @@ def test_frames_that_do_not_fit() -> None:
 
 def test_from_start_judges_by_another_potential() -> None:
     network, x = spiking(chain()), torch.randn(10, 6)
-    run = list(errors.record(network, x, 6).values())[1]
+    run = list(monitor.record(network, x, 6).values())[1]
     moved = run.from_start(torch.tensor(0.0))
     assert torch.equal(moved.v_start, torch.zeros_like(run.v_start))
     torch.testing.assert_close(moved.residual, run.residual, rtol=0, atol=1e-12)
     q = expected_count(6 * run.current, threshold=1.0, steps=6)
-    assert torch.equal(moved.count - moved.split().verdict.excess, q.double())
+    assert torch.equal(moved.count - errors.split_run(moved).verdict.excess, q.double())
 
 
 def test_bad_input() -> None:
@@ -350,9 +350,9 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match="batches is empty"):
         errors.measure_errors(network, [], 4)
     with pytest.raises(TypeError, match="must be a SpikingNetwork; got Sequential"):
-        errors.record(chain(), torch.randn(2, 6), 4)  # type: ignore[arg-type]
+        monitor.record(chain(), torch.randn(2, 6), 4)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="steps must be at least 1"):
-        errors.record(network, torch.randn(2, 6), 0)
+        monitor.record(network, torch.randn(2, 6), 0)
     with pytest.raises(ValueError, match="steps must be at least 1"):
         errors.even_logits(network, torch.randn(2, 6), 0)
     with pytest.raises(TypeError, match="average_current must have a floating-point dtype"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -11,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from snnkit.conversion import SpikingNetwork, convert, errors, remedies
-from snnkit.conversion.neuron import InitialPotential
+from snnkit.conversion import SpikingNetwork, convert, errors, monitor, remedies
+from snnkit.conversion.neuron import FiringRule, InitialPotential
 from snnkit.conversion.unevenness import (
     DenseNet,
     Firing,
@@ -24,6 +26,26 @@ from snnkit.conversion.unevenness import (
 )
 
 SEEDS = st.integers(0, 2**32 - 1)
+
+
+def signed(currents: Tensor, threshold: float | Tensor = 1.0, v0: float | Tensor = 0.0) -> Firing:
+    return fire(currents, threshold, v0, remedies.SignedSpikes())
+
+
+def tracking(currents: Tensor, threshold: float | Tensor = 1.0, v0: float | Tensor = 0.0) -> Firing:
+    return fire(currents, threshold, v0, remedies.ExactTracking(len(currents)))
+
+
+def calibrated(
+    currents: Tensor, threshold: float | Tensor = 1.0, v0: float | Tensor = 0.0, *, passes: int = 2
+) -> Firing:
+    return fire(currents, threshold, remedies.shifted_start(currents, threshold, v0, passes=passes))
+
+
+def ruled(network: SpikingNetwork, x: Tensor, steps: int, rule: Callable[[], FiringRule]) -> Tensor:
+    """Logits of a network whose layers all fire by a rule."""
+    with remedies.firing_rules(network, {name: rule() for name in network.neurons()}):
+        return network(x, steps).clone()
 
 
 def dyadic(seed: int, steps: int, neurons: int, bound: int = 8) -> Tensor:
@@ -66,9 +88,9 @@ def deep_network(layers: int = 5) -> tuple[SpikingNetwork, Tensor, DenseNet]:
 
 def uneven_share(network: SpikingNetwork, x: Tensor, steps: int) -> list[float]:
     """P(N != q) of every layer, q by the v(0) = 1/2 that the network was converted with."""
-    runs = errors.record(network, x, steps).values()
+    runs = monitor.record(network, x, steps).values()
     half = torch.tensor(0.5)
-    return [float(run.from_start(half).split().verdict.uneven.double().mean()) for run in runs]
+    return [float(errors.split_run(run.from_start(half)).verdict.uneven.double().mean()) for run in runs]
 
 
 # --- one layer --------------------------------------------------------------------------------------------
@@ -79,7 +101,7 @@ def uneven_share(network: SpikingNetwork, x: Tensor, steps: int) -> list[float]:
 def test_exact_rules_give_q(seed: int, steps: int, v0: int) -> None:
     currents = dyadic(seed, steps, 500)
     q = expected_count(v0 / 4 + currents.sum(0), threshold=1.0, steps=steps)
-    for rule in (remedies.fire_tracking, remedies.wait_then_fire):
+    for rule in (tracking, remedies.wait_then_fire):
         spikes, v_end = rule(currents, 1.0, v0 / 4)
         assert torch.equal(spikes.sum(0).long(), q)
         assert torch.equal(v_end, v0 / 4 + currents.sum(0) - q)
@@ -89,7 +111,7 @@ def test_exact_rules_give_q(seed: int, steps: int, v0: int) -> None:
 @given(seed=SEEDS, steps=st.integers(1, 8))
 def test_rules_against_rational_loops(seed: int, steps: int) -> None:
     currents = dyadic(seed, steps, 30)
-    signed, tracking = remedies.fire_signed(currents).spikes, remedies.fire_tracking(currents).spikes
+    taken_back, bursts = signed(currents).spikes, tracking(currents).spikes
     for neuron in range(30):
         v = total = Fraction(0)
         count = 0
@@ -101,16 +123,16 @@ def test_rules_against_rational_loops(seed: int, steps: int) -> None:
             sign = 1 if v >= 1 else -1 if v < 0 and count > 0 else 0
             v -= sign
             count += sign
-            assert int(signed[step, neuron]) == sign
+            assert int(taken_back[step, neuron]) == sign
             goal = min(max(total // 1, 0), steps)
-            assert int(tracking[step, neuron]) == goal - sent
+            assert int(bursts[step, neuron]) == goal - sent
             sent = goal
 
 
 def test_signed_spikes_remove_most_extra_spikes() -> None:
     currents = dyadic(0, 8, 50_000, bound=6)
     shares = {}
-    for name, rule in (("plain", fire), ("signed", remedies.fire_signed)):
+    for name, rule in (("plain", fire), ("signed", signed)):
         spikes, v_end = rule(currents)
         excess = classify(spikes.sum(0), v_end, threshold=1.0, steps=8).excess
         shares[name] = (float((excess > 0).double().mean()), float((excess < 0).double().mean()))
@@ -125,7 +147,7 @@ def test_every_calibration_pass_moves_one_spike(seed: int, steps: int, v0: int) 
     q = expected_count(v0 / 4 + currents.sum(0), threshold=1.0, steps=steps)
     before = (fire(currents, 1.0, v0 / 4).spikes.sum(0).long() - q).abs()
     for passes in (1, 2, steps):
-        spikes, _ = remedies.fire_calibrated(currents, 1.0, v0 / 4, passes=passes)
+        spikes, _ = calibrated(currents, 1.0, v0 / 4, passes=passes)
         after = (spikes.sum(0).long() - q).abs()
         assert torch.equal(after, (before - passes).clamp(min=0))
         assert bool(((spikes == 0) | (spikes == 1)).all())
@@ -145,7 +167,7 @@ def test_silenced_run_and_mask() -> None:
     assert remedies.residual_mask(v_end, 2.0, 1e-3).tolist() == [True, True, True, False, False]
     assert remedies.residual_mask(v_end, 2.0).tolist() == [True, True, False, False, False]
     currents = torch.ones(4, 5)
-    spikes, v = remedies.SilencedRun(v_end <= 0)(currents)
+    spikes, v = fire(currents, rule=remedies.Silence(v_end <= 0))
     assert spikes.sum(0).tolist() == [0, 0, 4, 4, 4]
     assert v.tolist() == [4, 4, 0, 0, 0]
 
@@ -171,12 +193,12 @@ def test_remedies_in_the_deep_random_network() -> None:
     shares = {
         name: [layer.uneven for layer in depth_profile(net, steps, rule)]
         for name, rule in [
-            ("one pass", lambda c, t, v: remedies.fire_calibrated(c, t, v, passes=1)),
-            ("two passes", remedies.fire_calibrated),
-            ("three passes", lambda c, t, v: remedies.fire_calibrated(c, t, v, passes=3)),
+            ("one pass", lambda c, t, v: calibrated(c, t, v, passes=1)),
+            ("two passes", calibrated),
+            ("three passes", lambda c, t, v: calibrated(c, t, v, passes=3)),
             ("wait", remedies.wait_then_fire),
-            ("tracking", remedies.fire_tracking),
-            ("signed", remedies.fire_signed),
+            ("tracking", tracking),
+            ("signed", signed),
         ]
     }
     assert all(share > 0.05 for share in plain[1:])
@@ -213,7 +235,7 @@ def test_srp_in_the_deep_random_network() -> None:
         return firing
 
     depth_profile(net, steps, observe)
-    silenced = depth_profile(net, steps, [remedies.SilencedRun(mask) for mask in masks])
+    silenced = depth_profile(net, steps, [partial(fire, rule=remedies.Silence(mask)) for mask in masks])
     assert sum(row.uneven for row in silenced) < 0.8 * sum(row.uneven for row in plain)
     for new, old in zip(silenced[1:], plain[1:], strict=True):
         assert new.relative_rmse < old.relative_rmse
@@ -226,19 +248,19 @@ def test_srp_in_the_deep_random_network() -> None:
 @settings(max_examples=15, deadline=None)
 @given(seed=SEEDS)
 def test_network_without_unevenness(seed: int) -> None:
-    """Tracking, waiting and full calibration give exactly the logits of the evenly fed network."""
+    """Tracking and full calibration give exactly the logits of the evenly fed network."""
     network, x = dyadic_network(seed)
     steps = 8
+    tracked = ruled(network, x, steps, partial(remedies.ExactTracking, steps))
+    with remedies.offsets_calibrated(network, x, pre_steps=steps, passes=steps) as pre_steps:
+        started = network(x, steps).clone()
     even = errors.even_logits(network, x, steps)
-    tracked = remedies.run_tracking(network, x, steps)
-    waited = remedies.run_waiting(network, x, steps)
-    calibrated = remedies.run_calibrated(network, x, steps, pre_steps=steps, passes=steps)
-    for result in (tracked, waited, calibrated):
-        torch.testing.assert_close(result.logits, even, rtol=0, atol=1e-6)
-    assert (tracked.latency, waited.latency, calibrated.latency) == (8, 8 + 2 * 8, 8 + 3 * 8 * 8)
+    for logits in (tracked, started):
+        torch.testing.assert_close(logits, even, rtol=0, atol=1e-6)
+    assert pre_steps == 3 * 8 * 8
 
 
-def test_waiting_equals_a_simulation_layer_by_layer() -> None:
+def test_waiting_in_every_layer_is_the_evenly_fed_network() -> None:
     network, x = dyadic_network(11)
     steps = 8
     linears = [layer for layer in network.reference.modules() if isinstance(layer, nn.Linear)]
@@ -248,7 +270,7 @@ def test_waiting_equals_a_simulation_layer_by_layer() -> None:
             rule = remedies.wait_then_fire if number else fire  # a constant input need not be waited for
             signal = rule(linear(signal), 1.0, 0.5).spikes
         expected = linears[-1](signal).mean(0)
-    torch.testing.assert_close(remedies.run_waiting(network, x, steps).logits, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(errors.even_logits(network, x, steps), expected, rtol=0, atol=1e-6)
 
 
 def test_calibration_by_layer_in_a_network() -> None:
@@ -274,14 +296,9 @@ def test_calibration_by_layer_in_a_network() -> None:
 def test_signed_spikes_in_a_network() -> None:
     network, x = dyadic_network(4)
     plain = sum(uneven_share(network, x, 8))
-    layers = errors.spiking_layers(network)
+    layers = monitor.spiking_layers(network)
     with remedies.firing_rules(network, {name: remedies.SignedSpikes() for name in layers}):
-        signed = sum(uneven_share(network, x, 8))
-        logits = network(x, 8).clone()
-    assert signed < plain / 2
-    result = remedies.run_signed(network, x, 8)
-    assert torch.equal(result.logits, logits)
-    assert result.latency == 8
+        assert sum(uneven_share(network, x, 8)) < plain / 2
 
 
 def test_converted_and_array_networks_agree() -> None:
@@ -294,19 +311,18 @@ def test_converted_and_array_networks_agree() -> None:
 def test_srp_in_a_network() -> None:
     network, x, net = deep_network()
     plain_logits = network(x, 8).clone()
-    plain_runs = errors.record(network, x, 8)
+    plain_runs = monitor.record(network, x, 8)
     plain = errors.measure_errors(network, [x], 8)
     masks = {
         name: remedies.residual_mask(run.v_end, run.threshold)
-        for name, run in errors.record(network, x, 8).items()
+        for name, run in monitor.record(network, x, 8).items()
     }
     with remedies.residuals_silenced(network, x, pre_steps=8) as pre_steps:
         assert pre_steps == 8
         treated = errors.measure_errors(network, [x], 8)
-        runs = errors.record(network, x, 8)
+        runs = monitor.record(network, x, 8)
         for name, run in runs.items():
             assert float(run.count[masks[name]].sum()) == 0
-        logits = network(x, 8).clone()
         with pytest.raises(ValueError, match="the mask was made for shape"):
             network(x[:3], 8)
     for new, old in zip(treated[1:], plain[1:], strict=True):
@@ -314,9 +330,6 @@ def test_srp_in_a_network() -> None:
     for name, target in list(zip(runs, net.activations(8), strict=True))[2:]:
         distances = [float((each[name].average - target).square().mean()) for each in (runs, plain_runs)]
         assert distances[0] < distances[1]  # nearer to the rounded network
-    result = remedies.run_srp(network, x, 8, pre_steps=8)
-    assert torch.equal(result.logits, logits)
-    assert (result.steps, result.pre_steps, result.latency) == (8, 8, 16)
     assert torch.equal(network(x, 8), plain_logits)
 
 
@@ -343,14 +356,20 @@ def test_bad_input() -> None:
         remedies.firing_rules(network, {"nowhere": remedies.SignedSpikes()}),
     ):
         pass
-    with pytest.raises(ValueError, match="pre_steps must be at least 1; got 0"):
-        remedies.run_srp(network, x, 4, pre_steps=0)
-    with pytest.raises(ValueError, match="passes must be at least 1; got 0"):
-        remedies.run_calibrated(network, x, 4, pre_steps=4, passes=0)
+    with (
+        pytest.raises(ValueError, match="pre_steps must be at least 1; got 0"),
+        remedies.residuals_silenced(network, x, pre_steps=0),
+    ):
+        pass
+    with (
+        pytest.raises(ValueError, match="passes must be at least 1; got 0"),
+        remedies.offsets_calibrated(network, x, pre_steps=4, passes=0),
+    ):
+        pass
     with pytest.raises(ValueError, match="T >= 1"):
-        remedies.fire_signed(torch.zeros(0, 3))
+        signed(torch.zeros(0, 3))
     with pytest.raises(ValueError, match="threshold must be a positive"):
-        remedies.fire_tracking(torch.zeros(3, 3), -1.0)
+        tracking(torch.zeros(3, 3), -1.0)
     with pytest.raises(TypeError, match="floating-point"):
         remedies.wait_then_fire(torch.zeros(3, 3, dtype=torch.int64))
     with pytest.raises(ValueError, match=r"tolerance must lie in \[0.0, 1.0\]"):

@@ -12,7 +12,7 @@ from snnkit.conversion import (
     Maximum,
     SpikingNetwork,
     convert,
-    errors,
+    monitor,
     set_thresholds,
 )
 from snnkit.conversion.remedies import SignedSpikes, firing_rules
@@ -36,8 +36,8 @@ def made(per_channel: bool = True, seed: int = 0) -> tuple[SpikingNetwork, Tenso
 
 def distance(network: SpikingNetwork, x: Tensor) -> float:
     """The loss over all layers, measured on the network as it is run."""
-    targets = errors.ann_activations(network, x)
-    averages = {name: train.average for name, train in errors.record(network, x, STEPS).items()}
+    targets = monitor.ann_activations(network, x)
+    averages = {name: train.average for name, train in monitor.record(network, x, STEPS).items()}
     pairs = [(averages[name], targets[name]) for name in network.neurons()]
     pairs.append((network(x, STEPS), network.analog(x)))
     return sum(float((value - target).square().mean() / target.square().mean()) for value, target in pairs)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnkit.conversion import unevenness
-from snnkit.conversion.unevenness import STUDIES, Case, classify, classify_one
+from snnkit.conversion.studies import STUDIES, order_histogram
+from snnkit.conversion.unevenness import Case, classify, classify_one
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -212,17 +213,14 @@ def test_every_study_is_covered() -> None:
     assert sorted(STUDIES) == sorted(row[0] for row in CASES)
 
 
+def test_order_histogram_checks_its_input() -> None:
+    with pytest.raises(ValueError, match=r"first_spikes must lie in \[0, 5\]; got 6"):
+        order_histogram(first_spikes=6)
+
+
 @pytest.mark.parametrize("v0", [0.0, 0.5])
 def test_all_ten_orders(v0: float) -> None:
-    assert unevenness.order_histogram(v0=v0) == {1: 2, 2: 5, 3: 2, 4: 1}
-
-
-def test_weighted_currents_checks_its_input() -> None:
-    assert unevenness.weighted_currents((2.0, -1.0), [(1,), (1, 2)], 3) == (1.0, -1.0, 0.0)
-    with pytest.raises(ValueError, match="one list of times per weight"):
-        unevenness.weighted_currents((1.0,), [(1,), (2,)], 3)
-    with pytest.raises(ValueError, match=r"must lie in \[1, 3\]; got 4"):
-        unevenness.weighted_currents((1.0,), [(4,)], 3)
+    assert order_histogram(v0=v0) == {1: 2, 2: 5, 3: 2, 4: 1}
 
 
 # --- depth ------------------------------------------------------------------------------------------------
