@@ -14,10 +14,10 @@ JOBS ?= 2
 SITE := build/site/index.html
 
 # One thread of torch in each process: the tests and the grader run several processes side by side.
-course test grade bench bench-grade soak: export OMP_NUM_THREADS ?= 1
+course quick test grade bench bench-grade soak: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab site pdf serve exercises grade bench bench-grade soak experiments-check lint env clean
+.PHONY: help course quick test lab site pdf serve exercises grade bench bench-grade soak experiments-check lint env clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,11 +25,13 @@ help: ## list the targets
 course: env ## set up, build the site and the exercises, grade the sample submissions
 	@$(PY) tools/course.py
 
-test: env ## set up and run every test
+quick: env ## style, types and the tests that answer at once; says what it leaves out
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(PY) -m pytest -q -n $(JOBS) --dist loadgroup -m quick
+
+test: env ## everything once: style, types, the book, every test but the soak
 	@$(PY) tools/build_book.py
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term --cov-report=xml:build/coverage.xml
 
 lint: env ## style and types only
@@ -69,7 +71,8 @@ bench: env ## time snnkit against its peers and the floor (writes build/bench.js
 bench-grade: env ## time the grader against stock nbgrader (writes build/bench-grade.json)
 	@$(PY) -m benchmarks.grading
 
-soak: env ## grade 1,000 submissions while processes are killed at random, and compare
+soak: env ## for a night: many seeds and examples, large corpora, 1,000 submissions while processes are killed
+	$(PY) -m pytest -n $(JOBS) --dist loadgroup --hypothesis-profile=soak -m "soak or hypothesis"
 	@$(PY) -m tools.soak
 
 experiments-check: env ## re-run every experiment in its quick form and check the result files

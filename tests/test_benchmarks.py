@@ -59,6 +59,7 @@ def test_seconds_counts_up() -> None:
     assert harness.seconds(lambda: sum(range(1000))) > 0
 
 
+@pytest.mark.slow
 def test_peak_growth_sees_what_a_function_allocates() -> None:
     def prepare(megabytes: int) -> Callable[[], Callable[[], object]]:
         return lambda: lambda: np.ones(megabytes * 2**17)
@@ -137,6 +138,7 @@ def test_table_names_ratios_bars_and_peers() -> None:
     assert "EXCEEDED" not in third
 
 
+@pytest.mark.slow
 def test_modules_run_in_a_fresh_process_with_one_thread(tmp_path: Path) -> None:
     (tmp_path / "fake_bench.py").write_text(FAKE)
     environment = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(run.ROOT)])}

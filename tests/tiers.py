@@ -1,7 +1,12 @@
-"""The three tiers of the tests (CONTRIBUTING): what belongs where, and a line that says what a run left out."""
+"""The three tiers of the tests (CONTRIBUTING), and a line that says what a run left out.
+
+Tests marked ``soak`` run in ``make soak`` alone; all others run in ``make test``.  Those that are not ``slow`` and need
+neither a browser nor the built site are marked ``quick`` here and run in ``make quick`` too.
+"""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import Any
 
@@ -10,10 +15,12 @@ from hypothesis import settings
 
 #: A test that uses the fixture carries the marker of this name.
 MARKED_BY_FIXTURE = ("browser", "site")
-#: Where a test that was left out is run, by the marker that names its cost, dearest first.
+#: Where a test that is not quick is run, by the marker that says why, dearest first.
 TIERS = {"soak": "make soak", "slow": "make test", "browser": "make test", "site": "make test"}
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
+# One thread of torch in each process: several test processes share the machine, and small sums need no second core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Nothing is measured against a clock.  The same examples in each run, and new ones in each soak.
 settings.register_profile("course", deadline=None, derandomize=True)
 settings.register_profile("soak", deadline=None, derandomize=False, max_examples=2000)
@@ -30,6 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in MARKED_BY_FIXTURE:
             if name in getattr(item, "fixturenames", ()):
                 item.add_marker(name)
+        if not any(item.get_closest_marker(name) for name in TIERS):
+            item.add_marker("quick")
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

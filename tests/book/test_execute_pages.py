@@ -26,6 +26,7 @@ kernelspec:
 """
 
 
+@pytest.mark.slow
 def test_pages_are_executed_once_and_failures_are_left_to_the_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from experiments import dspike as experiment
 from experiments import provenance
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_quick_run(tmp_path: Path) -> None:
     sizes = experiment.Sizes(

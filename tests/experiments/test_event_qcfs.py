@@ -65,6 +65,7 @@ def test_committed_result_is_complete() -> None:
             assert row["uneven"][0] > 0.01
 
 
+@pytest.mark.slow
 def test_cifar10_dvs_says_that_nothing_was_measured(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "experiments.cifar10_dvs", "--quick", "--data", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -40,6 +40,7 @@ def test_rows_that_are_there_are_not_measured_again(tmp_path: Path) -> None:
         fill(output, [jobs[0], jobs[0]], seed=0, data={}, settings={"a": 1}, progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_quick_run_on_real_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(experiment, "FAMILY_ROWS", experiment.FAMILY_ROWS[:1])

@@ -57,6 +57,7 @@ def test_counts_of_all_steps_come_from_one_run() -> None:
     assert together[16] > together[1]
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_quick_run_resumes_and_refuses_other_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

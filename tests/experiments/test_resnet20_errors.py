@@ -10,6 +10,7 @@ from experiments import provenance, resnet20_conversion
 from experiments import resnet20_errors as experiment
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_quick_run_resumes(tmp_path: Path) -> None:
     sizes = experiment.Sizes(images=4, layer_images=2, thresholds=4, steps=(1,), batch=4)

@@ -30,6 +30,7 @@ def test_the_rewritten_shortcut_computes_the_same() -> None:
     assert any(isinstance(module, experiment.OptionA) for module in model.modules())  # ours is left alone
 
 
+@pytest.mark.slow
 def test_rate_coding_with_the_maximum_is_our_conversion_but_for_rounding() -> None:
     model, data = small()
     model, images, calibration, steps = model.double(), data.images.double(), data.calibration.double(), 16
@@ -60,6 +61,7 @@ def test_potentials_are_reset_between_batches() -> None:
     assert counts == experiment.correct_counts(theirs, data, (2, 8), batch=6)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_quick_run_resumes(tmp_path: Path) -> None:
     sizes = replace(experiment.QUICK, images=4, batch=4)

@@ -14,6 +14,7 @@ from experiments import resnet20_tuning as experiment
 from snnkit.conversion import Correction, Maximum, PotentialCorrection, calibrate, convert, set_thresholds
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_quick_run_resumes(tmp_path: Path) -> None:
     sizes = replace(experiment.QUICK, steps=2)

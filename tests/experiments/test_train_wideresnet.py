@@ -29,6 +29,7 @@ class Stopped(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_a_stopped_training_gives_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = experiment.Training(SMALL, tmp_path / "whole", PIXELS, LABELS)
     history = whole.run()

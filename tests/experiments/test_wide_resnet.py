@@ -11,6 +11,7 @@ from experiments import wide_resnet as experiment
 from snnkit.models import pretrained_card, pretrained_names
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_quick_run_resumes(tmp_path: Path) -> None:
     sizes = experiment.Sizes(

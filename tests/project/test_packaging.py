@@ -114,6 +114,7 @@ def run_outside(site: Path, tmp_path: Path, code: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_wheel_works_outside_the_checkout(wheel_site, tmp_path):
     out = run_outside(
         wheel_site,
@@ -132,6 +133,7 @@ def test_wheel_works_outside_the_checkout(wheel_site, tmp_path):
     assert (wheel_site / "snnkit" / "py.typed").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["snnkit.cli", "autograder.cli"])
 def test_commands_of_the_wheel_answer_help(wheel_site, tmp_path, module):
     out = run_outside(
@@ -143,6 +145,7 @@ def test_commands_of_the_wheel_answer_help(wheel_site, tmp_path, module):
     assert "Usage" in out
 
 
+@pytest.mark.slow
 def test_import_of_snnkit_loads_no_heavy_module():
     """``import snnkit`` defers everything: the cheap import is a property of what it loads, not of a clock."""
     code = "import sys, torch; before = set(sys.modules); import snnkit; print(sorted(set(sys.modules) - before))"

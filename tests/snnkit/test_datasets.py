@@ -763,6 +763,7 @@ def test_real_images_have_the_published_checksums() -> None:
     assert len(fashion_mnist()) == 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_first_real_batch_of_cifar10_has_the_published_checksum() -> None:
     data = cifar10(count=10_000)

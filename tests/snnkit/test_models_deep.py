@@ -136,6 +136,7 @@ def test_normalise() -> None:
         normalise(images[0])
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_trained_resnet20_accuracy() -> None:
     assert DATA is not None

@@ -52,6 +52,7 @@ def test_what_there_is() -> None:
         assert (row["validation"], row["validation_images"]) == (card.validation, card.validation_images)
 
 
+@pytest.mark.slow
 def test_each_loads_in_under_a_second_without_a_network_connection() -> None:
     """In a process of its own, after the import of the package."""
     code = (
@@ -67,6 +68,7 @@ def test_each_loads_in_under_a_second_without_a_network_connection() -> None:
     assert max(seconds) < 1
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("name", NAMES)
 def test_recorded_accuracy_is_reached(name: str) -> None:

@@ -300,6 +300,7 @@ def test_history_starts_empty():
     assert History().as_dict() == {"loss": [], "accuracy": [], "validation": [], "seconds": []}
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_two_layers_learn_real_nmnist():
     """800 recordings, 200 held out, 7 epochs: chance is 10 %."""

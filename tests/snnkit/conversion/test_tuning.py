@@ -58,6 +58,7 @@ def test_what_was_learnt_is_handed_over(per_channel: bool) -> None:
     assert torch.allclose(played(body, layers, x, STEPS), network(x, STEPS), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_error_falls() -> None:
     network, x = made()
     weights = [p.clone() for p in network.body.parameters()]
