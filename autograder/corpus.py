@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from autograder.checks import checks_of
-from autograder.checks.core import Check, quiet
 from autograder.course import CourseError
 from autograder.files import write_if_changed
+from autograder.perform import quiet
+from autograder.question import Question
 from autograder.results import StudentGrade
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -181,7 +182,7 @@ Outcome = TypeVar("Outcome")
 def play(
     notebook: bytes,
     problem_set: str,
-    ask: Callable[[Check, dict[str, Any]], Outcome],
+    ask: Callable[[Question, dict[str, Any]], Outcome],
     changes: Mapping[str, list[str] | None] | None = None,
 ) -> dict[str, Outcome]:
     """Run a notebook's cells in this process and put its questions: quick, for the course's own samples only.

@@ -18,9 +18,10 @@ from typing import Any
 from autograder import corpus
 from autograder.checks import UnknownQuestionError
 from autograder.checks import problem_sets as sets_with_checks
-from autograder.checks.core import Check, run
 from autograder.checks.message import plain
 from autograder.course import CourseError, checkout, exercise_of
+from autograder.judging import run
+from autograder.question import Question
 
 
 def luck(
@@ -47,7 +48,7 @@ def luck(
     for sample in samples:
         handed_in = corpus.build(root, problem_set, sample, released.read_bytes())
 
-        def ask(check: Check, namespace: Mapping[str, Any], sample: corpus.Sample = sample) -> None:
+        def ask(check: Question, namespace: Mapping[str, Any], sample: corpus.Sample = sample) -> None:
             for seed in seeds:
                 found = run(check, dict(namespace), seed=seed)
                 for line in corpus.mismatches(

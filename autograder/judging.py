@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -84,6 +84,13 @@ def right_values(question: Question, call: Call) -> Arrays:
     if question.values is None:
         return computed(question, call, question.answer)
     return _as_arrays(question.values(question.asked(call)))
+
+
+def slip_values(question: Question, slip: Slip, call: Call) -> Arrays:
+    """The arrays that come back from who makes a slip, where it says so; it may raise where it was made for other calls."""
+    if slip.gives is not None:
+        return _as_arrays(slip.gives(question.asked(call)))
+    return computed(question, call, question.wrong(slip))
 
 
 def _as_arrays(values: Mapping[str, Any]) -> Arrays:
@@ -168,8 +175,14 @@ def _other_dtype(asked: Asked, arrays: Arrays) -> bool:
 class _Judge:
     """One question's cases, and what is worked out once for each of them."""
 
-    def __init__(self, question: Question, cases: list[Case], see: Callable[[int, Case], Seen]) -> None:
-        self.question, self.cases, self.see = question, cases, see
+    def __init__(
+        self,
+        question: Question,
+        cases: Sequence[Case],
+        see: Callable[[int, Case], Seen],
+        right: Mapping[int, Arrays],
+    ) -> None:
+        self.question, self.cases, self.see, self.right = question, cases, see, right
 
     @cached_property
     def by_group(self) -> dict[str, list[int]]:
@@ -187,14 +200,14 @@ class _Judge:
         if group.unchanged:
             if not seen.changed:
                 return None
-            name = [*list(asked)[: len(case.call.args)], *case.call.kwargs][seen.changed[0]]
+            names = [*list(asked)[: len(case.call.args)], *case.call.kwargs]
+            name = names[seen.changed[0]] if seen.changed[0] < len(names) else "an argument"
             return Failure("argument", f"{name} is no longer what it was", at, case.label, (name,))
         if group.judge is not None:
             sentence = group.judge(seen.arrays, asked)
             return None if sentence is None else Failure("rule", sentence, at, case.label, tuple(seen.arrays))
-        found = compare(
-            seen.arrays, right_values(question, case.call), asked, group.within or question.within
-        )
+        right = self.right[at] if at in self.right else right_values(question, case.call)
+        found = compare(seen.arrays, right, asked, group.within or question.within)
         if found is not None:
             return Failure(found.kind, found.sentence, at, case.label, found.wrong, found.place)
         keeps = question.keeps_dtype if case.keeps_dtype is None else case.keeps_dtype
@@ -217,10 +230,7 @@ class _Judge:
                 return bool(slip.seen(fault.seen.arrays, question.asked(call)))
             if not fault.failure.wrong:
                 return False
-            if slip.gives is not None:
-                wrong = _as_arrays(slip.gives(question.asked(call)))
-            else:
-                wrong = computed(question, call, question.wrong(slip))
+            wrong = slip_values(question, slip, call)
         except (
             Exception
         ):  # made for another case of the question, or shapes that a student's arrays do not have
@@ -263,12 +273,13 @@ class _Judge:
 
 def judge(
     question: Question,
-    cases: list[Case],
+    cases: Sequence[Case],
     see: Callable[[int, Case], Seen],
     *,
     seed: int,
     hint: int = 0,
     printed: str = "",
+    right: Mapping[int, Arrays] | None = None,
 ) -> Result:
     """Compare what was seen of an answer with what is right.
 
@@ -279,8 +290,9 @@ def judge(
         seed: kept in the result, from which the failing case can be drawn again.
         hint: how many hints to add to the result.
         printed: what the answer printed.
+        right: right arrays of cases, by place, as far as they were worked out before.
     """
-    judging = _Judge(question, cases, see)
+    judging = _Judge(question, cases, see, right or {})
     groups = tuple(judging.group(group) for group in question.groups)
     score = float(sum(group.score for group in groups))
     rests_on = tuple(dict.fromkeys(question.uses.values()))

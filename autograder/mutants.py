@@ -38,10 +38,13 @@ from typing import Any
 
 from autograder.checks import UnknownQuestionError, checks_of
 from autograder.checks import problem_sets as sets_with_checks
-from autograder.checks.core import PUBLIC_SEED, Check, judge, observe, quiet
 from autograder.corpus import CORPUS, shorten
 from autograder.course import CourseError, checkout
+from autograder.judging import PUBLIC_SEED, judge, right_values
 from autograder.notebook import dump
+from autograder.perform import Seen, attempt, quiet
+from autograder.question import Case, Group
+from autograder.question import Question as AskedQuestion
 from autograder.source import solution_notebook
 
 SEED = PUBLIC_SEED
@@ -423,7 +426,7 @@ class Cell:
 class Question:
     """A check, the cells to run before its answer, and those from its first answer cell on."""
 
-    check: Check
+    check: AskedQuestion
     before: tuple[Cell, ...]
     cells: tuple[Cell, ...]
 
@@ -506,32 +509,41 @@ def execute(cells: Iterable[Cell], namespace: dict[str, Any], instead: Mutant | 
 
 
 class Fixed:
-    """A check on the cases of one seed, whose right answers are worked out once."""
+    """A question on the cases of one seed, whose right answers are worked out once."""
 
-    def __init__(self, check: Check, seed: int = SEED) -> None:
-        self.seed, self.cases = seed, check.draw(seed)
-        judged = {group.id for group in check.groups if group.judge is not None}
+    def __init__(self, question: AskedQuestion, seed: int = SEED) -> None:
+        self.question, self.seed, self.cases = replace(question, slips=()), seed, question.draw(seed)
+        judged = {group.id for group in question.groups if group.judge is not None or group.unchanged}
         with quiet():
-            right = {
-                id(case.data): check.expected(case.data) for case in self.cases if case.group not in judged
+            self.right = {
+                at: right_values(question, case.call)
+                for at, case in enumerate(self.cases)
+                if case.group not in judged
             }
-        self.check = replace(check, expected=lambda data: right[id(data)], misconceptions=())
 
     def graded(self, question: Question, namespace: dict[str, Any], instead: Mutant | None = None) -> str:
         """Run a question's cells, and grade: group and label of the first case that fails, or an empty string."""
+        asked = self.question
+
+        def see(at: int, case: Case) -> Seen:
+            return attempt(namespace, case.call, asked.results(case.call), tensors=asked.tensors)
+
         with quiet():
             execute(question.cells, namespace, instead)
-            for group in self.check.groups:
-                alone = replace(self.check, groups=(group,))
-                for case in self.cases:
-                    if case.group != group.id:
-                        continue
-                    outcome = judge(
-                        alone, [case], lambda one, it: observe(self.check, one, it, namespace), seed=self.seed
-                    )
-                    if outcome.score < outcome.points:
-                        return f"{group.id}: {case.label}"
+            for at, group, case in self._in_order():
+                alone = replace(asked, groups=(group,))
+                right = {0: self.right[at]} if at in self.right else {}
+                outcome = judge(alone, [case], see, seed=self.seed, right=right)
+                if outcome.score < outcome.points:
+                    return f"{group.id}: {case.label}"
         return ""
+
+    def _in_order(self) -> Iterator[tuple[int, Group, Case]]:
+        """Places and cases, group after group."""
+        for group in self.question.groups:
+            for at, case in enumerate(self.cases):
+                if case.group == group.id:
+                    yield at, group, case
 
 
 def apart(work: Callable[[], str], seconds: float = SECONDS, memory: int = MEMORY) -> str:

@@ -14,9 +14,10 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -247,6 +248,22 @@ def attempt(
         text = " ".join(str(error).split())
         text = text if len(text) <= 300 else f"{text[:300]} ..."
         return Seen(trouble="error", text=f"your code raised {type(error).__name__}: {text}{_line_of(error)}")
+
+
+def answered(
+    answer: Mapping[str, Any], sent: Mapping[str, Any], modules: Sequence[Mapping[str, Any]]
+) -> Seen:
+    """:func:`attempt` for a call that came as data, see :func:`autograder.asking.as_data`.
+
+    Args:
+        answer: the student's objects by name.
+        sent: the fields of a call, ``results``, ``tensors``, and ``module``, the place of the probe's (-1: no probe).
+        modules: names of the modules that probes are in.
+    """
+    call = SimpleNamespace(**sent)
+    if call.module >= 0:
+        call.of = modules[call.module][call.of]
+    return attempt(answer, call, tuple(call.results), tensors=call.tensors)
 
 
 # ------------------------------------------------------------------------------------------------------- silence

@@ -116,7 +116,7 @@ def _row(root: Path, name: str) -> SetRow:
         objectives=_objectives(head),
         time=entries.get("Your time", ""),
         computing=entries.get("Computing", ""),
-        misconceptions=sum(len(check.misconceptions) for check in checks),
+        misconceptions=sum(len(check.slips) for check in checks),
         correct=sum(sum(entry["scores"].values()) == sum(checked) for entry in samples.values()),
         wrong=sum(sum(entry["scores"].values()) < sum(checked) for entry in samples.values()),
         mutants=_count_mutants(root, name) if checks else 0,

@@ -27,8 +27,9 @@ from rich.console import Console
 from rich.table import Table
 
 from autograder import corpus
-from autograder.checks.core import Check, observe, quiet
 from autograder.course import CELL_TIMEOUT, checkout
+from autograder.perform import attempt, quiet
+from autograder.question import Question
 from tools.soak import hand_in
 
 PS = "ps0_start"
@@ -82,13 +83,12 @@ def stock(submissions: Path, out: Path, names: list[str]) -> float:
 def compute(notebook: bytes) -> None:
     """A submission's own computation: its cells and the probes of its questions, here, without comparing."""
 
-    def probe(check: Check, namespace: dict[str, Any]) -> None:
-        groups = {group.id: group for group in check.groups}
+    def put(question: Question, namespace: dict[str, Any]) -> None:
         with quiet():
-            for case in check.draw(0):
-                observe(check, groups[case.group], case, namespace)
+            for case in question.draw(0):
+                attempt(namespace, case.call, question.results(case.call), tensors=question.tensors)
 
-    corpus.play(notebook, PS, probe)
+    corpus.play(notebook, PS, put)
 
 
 def _each(notebooks: list[bytes], one: Callable[[bytes], None]) -> float:

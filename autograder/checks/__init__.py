@@ -1,7 +1,7 @@
-"""The checks of every problem set, and ``check``, the one call that a notebook makes.
+"""The questions that come with the course, and ``check``, the one call that a notebook makes.
 
-One module per problem set, named like the set, with a tuple ``CHECKS``; its questions' ids begin with the part
-of the set's name before the underscore (``ps2_surrogates``: ``ps2.``).
+One folder per problem set, one module per question, named like it; its id begins with the part of the set's name
+before the underscore (``<set>/<question>.py`` of ``ps2_surrogates``: ``ps2.<question>``).
 """
 
 from __future__ import annotations
@@ -13,20 +13,17 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from autograder.checks.core import PUBLIC_SEED, Check, run
+from autograder.adapted import adapted
+from autograder.catalogue import OWN, Catalogue, UnknownQuestionError
 from autograder.checks.message import html, plain
+from autograder.judging import PUBLIC_SEED, run
+from autograder.question import Question
 from autograder.result import Result
 
 __all__ = ["REGISTRY", "UnknownQuestionError", "check", "checks_of", "grade", "problem_sets"]
 
 _MACHINERY = ("core", "message")
-
-
-class UnknownQuestionError(KeyError):
-    """No check has this id."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
+_CATALOGUE = Catalogue(OWN)
 
 
 def problem_sets() -> list[str]:
@@ -35,8 +32,8 @@ def problem_sets() -> list[str]:
 
 
 @cache
-def checks_of(problem_set: str) -> tuple[Check, ...]:
-    """The checks of a problem set, in the order of its notebook.
+def checks_of(problem_set: str) -> tuple[Question, ...]:
+    """The questions of a problem set.
 
     Raises:
         UnknownQuestionError: there is no such problem set; the message lists those that exist.
@@ -45,14 +42,15 @@ def checks_of(problem_set: str) -> tuple[Check, ...]:
         raise UnknownQuestionError(
             f"no problem set is called {problem_set!r}; there are: {', '.join(problem_sets())}"
         )
-    checks: tuple[Check, ...] = importlib.import_module(f"{__name__}.{problem_set}").CHECKS
-    return checks
+    if problem_set in _CATALOGUE.sets():
+        return tuple(_CATALOGUE.questions(problem_set).values())
+    return tuple(map(adapted, importlib.import_module(f"{__name__}.{problem_set}").CHECKS))
 
 
-class _Registry(Mapping[str, Check]):
-    """Every check by its id; a problem set's module is imported when one of its questions is asked for."""
+class _Registry(Mapping[str, Question]):
+    """Every question by its id; a problem set's modules are imported when one of its questions is asked for."""
 
-    def __getitem__(self, question: str) -> Check:
+    def __getitem__(self, question: str) -> Question:
         for problem_set in problem_sets():
             if str(question).split(".")[0] == problem_set.split("_")[0]:
                 for candidate in checks_of(problem_set):
@@ -67,11 +65,11 @@ class _Registry(Mapping[str, Check]):
         return sum(1 for _ in self)
 
 
-REGISTRY: Mapping[str, Check] = _Registry()
+REGISTRY: Mapping[str, Question] = _Registry()
 
 
 def grade(question: str, namespace: Mapping[str, Any], *, seed: int = PUBLIC_SEED, hint: int = 0) -> Result:
-    """Grade the answer found in ``namespace``; see :func:`autograder.checks.core.run`."""
+    """Grade the answer found in ``namespace``; see :func:`autograder.judging.run`."""
     return run(REGISTRY[question], namespace, seed=seed, hint=hint)
 
 

@@ -75,17 +75,19 @@ class CellDone(Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", 
 class CaseDone(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="op", tag="case"
 ):
-    """What came of case ``index`` of a probe: an empty ``kind`` and named arrays, otherwise why there are none.
+    """What came of call ``index`` of a question: an empty ``kind`` and named arrays, otherwise why there are none.
 
-    The arrays follow the message in the same frame, in the order of their names.
+    The arrays follow the message in the same frame, in the order of their names; ``changed`` are the places of arguments
+    that were written into, ``name`` is what ``text`` is about.
     """
 
     id: Count
     index: Count
     kind: Literal["", "missing", "unanswered", "error", "form"] = ""
     text: Annotated[str, Meta(max_length=5000)] = ""
-    wrong: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
+    name: Name = ""
     arrays: tuple[str, ...] = ()
+    changed: Annotated[tuple[Count, ...], Meta(max_length=100)] = ()
 
 
 class ProbeDone(Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag="done"):

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import inspect
 import json
 import os
 import secrets
-import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import snnkit
+from autograder.asking import ask
 from autograder.checks import checks_of
-from autograder.checks.core import Arrays, Case, Check, Flaw, Group, judge
 from autograder.checks.message import plain
+from autograder.question import Question
 from autograder.result import Result
 
 from .limits import Limits
-from .session import CellResult, ProbeCase, ProbeResult, Session
+from .session import CellResult, Session
 from .source import WorkerSource
 from .withhold import student_copy
 
@@ -129,7 +128,7 @@ class Report:
 
 
 @cache
-def _by_grade_id(problem_set: str) -> Mapping[str, Check]:
+def _by_grade_id(problem_set: str) -> Mapping[str, Question]:
     return {check.id.split(".", 1)[1]: check for check in checks_of(problem_set)}
 
 
@@ -229,44 +228,6 @@ def restore(cells: list[Cell], released: list[Cell]) -> list[Cell]:
             kept.insert(next(behind, len(kept)) if before else 0, cell)
         before = cell.grade_id or before
     return kept
-
-
-@cache
-def _probe_source(check: Check) -> tuple[str, str]:
-    """Source and name of a check's probe."""
-    return textwrap.dedent(inspect.getsource(check.probe)), check.probe.__name__
-
-
-def ask(session: Session, check: Check, seed: int) -> tuple[Result, str]:
-    """Put one question to the session's student code.
-
-    Returns:
-        The result, and an empty string or what went wrong on this side (the result is then 0 points).
-    """
-    cases = check.draw(seed)
-    groups = {group.id: group for group in check.groups}
-    source, name = _probe_source(check)
-    seen = session.probe(
-        source, name, check.names, [ProbeCase(case.data, groups[case.group].names) for case in cases]
-    )
-    replies = {id(case): reply for case, reply in zip(cases, seen.replies, strict=True)}
-
-    def see(group: Group, case: Case) -> Arrays | Flaw:
-        reply = replies[id(case)]
-        return Flaw(reply.kind, reply.text, reply.wrong) if reply.kind else reply.arrays
-
-    return _judged(check, cases, see, seen, seed)
-
-
-def _judged(check: Check, cases: list[Case], see: Any, seen: ProbeResult, seed: int) -> tuple[Result, str]:
-    try:
-        return judge(check, cases, see, seed=seed, printed=seen.printed), ""
-    except (
-        Exception
-    ) as error:  # a comparison that met arrays it was not written for; the other questions go on
-        problem = f"the comparison failed: {type(error).__name__}: {error}"
-        flaw = Flaw("form", "what came back cannot be compared with what was expected")
-        return judge(check, cases, lambda group, case: flaw, seed=seed), problem
 
 
 def grade_cells(cells: list[Cell], problem_set: str, seed: int, session: Session) -> Iterator[Answer]:

@@ -10,7 +10,7 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,7 @@ from .messages import CaseDone, CellDone, CellOutput, Display, Message, ProbeDon
 from .source import WorkerSource
 from .wire import FrameError
 
-__all__ = ["CellResult", "ProbeCase", "ProbeResult", "Reply", "Session"]
+__all__ = ["CellResult", "ProbeResult", "Reply", "Session"]
 
 Array = NDArray[Any]
 
@@ -50,24 +50,17 @@ class CellResult:
 
 
 @dataclass(frozen=True)
-class ProbeCase:
-    """One input of a probe: plain data, and the student's names that it needs (empty: all of the probe's)."""
-
-    data: Any
-    names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Reply:
     """What came back for a case: ``arrays`` when ``kind`` is empty, otherwise why none did.
 
-    ``kind``: missing, unanswered, error, form (see ``autograder.checks``), time, died, or unrun.
+    ``kind``: missing, unanswered, error, form (see :class:`autograder.perform.Seen`), time, died, or unrun.
     """
 
     kind: str
     text: str = ""
-    wrong: tuple[str, ...] = ()
+    name: str = ""
     arrays: dict[str, Array] = field(default_factory=dict)
+    changed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -229,15 +222,14 @@ class Session:
         return result
 
     def probe(
-        self, source: str, function: str, names: Sequence[str], cases: Sequence[ProbeCase]
+        self, names: Sequence[str], cases: Sequence[Mapping[str, Any]], modules: Sequence[str] = ()
     ) -> ProbeResult:
-        """Call a function beside the student's code, once per case.
+        """Put calls to the student's code, one after the other.
 
         Args:
-            source: source of the probe, self-contained.
-            function: its name; called as ``function({name: the student's object}, data)``.
-            names: the student's names that it may use.
-            cases: its inputs.
+            names: the student's names that are used.
+            cases: calls as data, see :func:`autograder.perform.answered`.
+            modules: texts of the modules, each standing alone, whose functions calls name.
 
         Returns:
             A reply per case. Cases answered before the code ended or ran out of time keep their reply.
@@ -249,8 +241,7 @@ class Session:
         if obstacle := self._obstacle():
             return ProbeResult(tuple(Reply("unrun", f"not run: {obstacle}") for _ in cases))
         request = {
-            "op": "probe", "source": source, "function": function, "names": list(names),
-            "cases": [(case.data, case.names) for case in cases],
+            "op": "probe", "names": list(names), "cases": list(cases), "modules": list(modules),
         }  # fmt: skip
         begun, printed = time.monotonic(), ""
         rest = Reply("error", "your code ended the answer early")
@@ -269,7 +260,7 @@ class Session:
                     or len(replies) == len(cases)
                 ):
                     raise self._failure(FrameError("answer", "not the answer to the next case"))
-                replies.append(Reply(answer.kind, answer.text, answer.wrong, arrays))
+                replies.append(Reply(answer.kind, answer.text, answer.name, arrays, answer.changed))
                 elements += sum(array.size for array in arrays.values())
                 if elements > 4 * self.frame_limits.elements:
                     raise self._failure(

@@ -13,8 +13,8 @@ import pickle
 import socket
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from types import ModuleType, SimpleNamespace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import ModuleType
 from typing import Any, Literal
 
 from . import wire
@@ -60,15 +60,14 @@ def _seed() -> None:
     if (numpy := sys.modules.get("numpy.random")) is not None:
         numpy.seed(0)
     if (torch := sys.modules.get("torch")) is not None:
-        torch.default_generator.manual_seed(0)  # see checks.core.own_random_state
+        torch.default_generator.manual_seed(0)  # see perform.own_random_state
 
 
-def _function(source: str, name: str) -> Any:
-    """The function that the source defines, in a module of its own."""
+def _module(text: str) -> dict[str, Any]:
+    """The names of a module of its own that the text defines."""
     module = ModuleType("probe")
-    code = compile(f"from __future__ import annotations\n{source}", "<probe>", "exec", dont_inherit=True)
-    exec(code, module.__dict__)
-    return module.__dict__[name]
+    exec(compile(text, "<probe>", "exec", dont_inherit=True), module.__dict__)
+    return module.__dict__
 
 
 def _fits(arrays: Collection[Any]) -> bool:
@@ -99,20 +98,18 @@ class Worker:
         self,
         id: int,
         seconds: float,
-        source: str,
-        function: str,
         names: Sequence[str],
-        cases: Sequence[tuple[Any, Sequence[str]]],
+        cases: Sequence[Mapping[str, Any]],
+        modules: Sequence[str],
     ) -> None:
-        """Run a probe on each case, given as data and needed names; one reply per case, and one at the end."""
+        """Put calls to the student's code; one reply per call, and one at the end."""
         begun, timer, printed, text = time.perf_counter(), Timer(), "", io.StringIO()
-        question = SimpleNamespace(names=tuple(names), probe=None)
         try:
             with self.observer.quiet() as text, self.shell.builtin_trap, alarm(seconds) as timer:
-                question.probe = _function(source, function)
-                for index, (data, needed) in enumerate(cases):
-                    group, case = SimpleNamespace(names=tuple(needed)), SimpleNamespace(data=data)
-                    seen = self.observer.observe(question, group, case, self.shell.user_ns)
+                made, own = [_module(one) for one in modules], self.shell.user_ns
+                answer = {name: own[name] for name in names if name in own}
+                for index, case in enumerate(cases):
+                    seen = self.observer.answered(answer, case, made)
                     timer.armed = False  # a reply is sent as a whole
                     if timer.fired:
                         break
@@ -128,13 +125,15 @@ class Worker:
         self.channel.send(ProbeDone(id, status, printed[:_PRINTED], time.perf_counter() - begun))
 
     def _tell(self, id: int, index: int, seen: Any) -> None:
-        """Send what the observer found in a case: arrays by name, or why there are none."""
-        if not isinstance(seen, dict):
-            wrong = tuple(plain_text(name) for name in seen.wrong)
-            self.channel.send(CaseDone(id, index, seen.kind, plain_text(seen.text)[:4000], wrong))
-        elif _fits(seen.values()):
-            names = tuple(plain_text(name) for name in seen)
-            self.channel.send(CaseDone(id, index, arrays=names), seen.values())
+        """Send what came of a call: arrays by name, or why there are none."""
+        if seen.trouble:
+            text, name = plain_text(seen.text)[:4000], plain_text(seen.name)[:200]
+            self.channel.send(CaseDone(id, index, seen.trouble, text, name))
+        elif _fits(seen.arrays.values()):
+            names = tuple(plain_text(name) for name in seen.arrays)
+            self.channel.send(
+                CaseDone(id, index, arrays=names, changed=seen.changed[:100]), seen.arrays.values()
+            )
         else:
             self.channel.send(CaseDone(id, index, "form", "what came back is too large"))
 
@@ -153,7 +152,7 @@ def serve(connection: socket.socket, shell: Shell, observer: ModuleType, library
     Args:
         connection: to the supervisor.
         shell: made by the warm parent.
-        observer: the module with ``observe`` and ``quiet``, the part of a check that touches the student's objects.
+        observer: the module with ``answered`` and ``quiet``, the part of a question that touches the student's objects.
         library: folder with the student's copy of the library, put first on the path.
     """
     sys.path.insert(0, library)

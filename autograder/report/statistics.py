@@ -150,9 +150,9 @@ def mistakes(problem_set: str, grades: Sequence[StudentGrade]) -> list[Mistake]:
         for mistake in dict.fromkeys(one.misconceptions)
     )
     sentences = {
-        (check.id.split(".", 1)[1], one.id): one.message
+        (check.id.split(".", 1)[1], one.id): one.sentence
         for check in (checks_of(problem_set) if problem_set in problem_sets() else ())
-        for one in check.misconceptions
+        for one in check.slips
     }
     places = {name: place for place, name in enumerate(questions(grades))}
     found = [

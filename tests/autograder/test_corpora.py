@@ -10,10 +10,11 @@ import pytest
 
 from autograder import corpus
 from autograder.checks import checks_of
-from autograder.checks.core import PUBLIC_SEED, Flaw, judge, same
 from autograder.course import checkout, exercise_of
 from autograder.isolation import runner
 from autograder.isolation.limits import Limits
+from autograder.judging import PUBLIC_SEED, judge, right_values, slip_values
+from autograder.perform import Seen
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of wrong formulas, on edge cases
 ROOT = checkout()
@@ -116,56 +117,51 @@ def test_every_question_has_three_different_wrong_answers(problem_set, check):
     assert len(attempts) >= 3
 
 
-@pytest.mark.parametrize(("problem_set", "check"), each(checks_of))
-def test_every_misconception_is_found(problem_set, check):
-    """By a sample, or, where it says what the mistake produces, by handing exactly that to the check."""
-    question = check.id.split(".", 1)[1]
-    by_sample = {
-        id for sample in ENTRIES[problem_set].values() for id in sample.misconceptions.get(question, [])
-    }
-    cases = check.draw(PUBLIC_SEED)
-    never = []
-    for found in check.misconceptions:
-        if found.id in by_sample:
-            continue
-        if found.arrays is None or found.id not in judged(check, cases, found).slips:
-            never.append(found.id)
+@pytest.mark.parametrize(("problem_set", "question"), each(checks_of))
+def test_every_slip_is_found(problem_set, question):
+    """By a sample, or, where it says what comes back, by answering exactly that."""
+    name = question.id.split(".", 1)[1]
+    by_sample = {id for sample in ENTRIES[problem_set].values() for id in sample.misconceptions.get(name, [])}
+    cases = question.draw(PUBLIC_SEED)
+    never = [
+        slip.id
+        for slip in question.slips
+        if slip.id not in by_sample
+        and not (
+            makes_arrays(slip) and slip.id in judge(question, cases, made_by(question, slip), seed=1).slips
+        )
+    ]
     assert never == []
 
 
-def judged(check, cases, mistake):
-    return judge(check, cases, made_by(check, mistake), seed=PUBLIC_SEED)
+def makes_arrays(slip):
+    return slip.wrong is not None or slip.gives is not None
 
 
-def made_by(check, mistake):
-    """What comes back from an answer that makes a mistake wherever the mistake says what it produces."""
+def made_by(question, slip):
+    """What comes back from an answer that goes wrong in the slip's way wherever that has a value."""
+    judged = {group.id for group in question.groups if group.judge is not None}
 
-    def see(group, case):
-        right = {} if group.judge is not None else check.expected(case.data)
+    def see(at, case):
+        right = {} if case.group in judged else right_values(question, case.call)
         try:
-            made = mistake.arrays(case.data).items()
-            wrong = {key: np.asarray(value) for key, value in made if not right or key in right}
-        except (KeyError, IndexError, ValueError):
-            wrong = {}
-        if not right and not wrong:
-            return Flaw("error", "not reached")
-        return {**right, **wrong}
+            with np.errstate(all="ignore"):
+                made = slip_values(question, slip, case.call).items()
+        except Exception:
+            made = ()
+        wrong = {key: value for key, value in made if not right or key in right}
+        return Seen({**right, **wrong}) if right or wrong else Seen(trouble="error", text="not reached")
 
     return see
 
 
-@pytest.mark.parametrize(("problem_set", "check"), each(checks_of))
-def test_no_misconception_calls_a_right_answer_wrong(problem_set, check):
-    """What a mistake produces differs from what is right, in at least one case and by more than the tolerance."""
-    for found in check.misconceptions:
-        if found.arrays is None:
-            continue
-        see, differs = made_by(check, found), False
-        for case in check.draw(PUBLIC_SEED):
-            group = next(group for group in check.groups if group.id == case.group)
-            seen = see(group, case)
-            if isinstance(seen, Flaw) or group.judge is not None:
-                continue
-            right = check.expected(case.data)
-            differs |= any(key in seen and not same(seen[key], right[key], check.tolerance) for key in right)
-        assert differs or any(group.judge for group in check.groups), found.id
+@pytest.mark.parametrize(("problem_set", "question"), each(checks_of))
+def test_no_slip_calls_a_right_answer_wrong(problem_set, question):
+    """What a slip gives differs from what is right, in at least one case and by more than the tolerance."""
+    cases = question.draw(PUBLIC_SEED)
+    compared = {group.id for group in question.groups if group.judge is None}
+    for slip in filter(makes_arrays, question.slips):
+        result = judge(question, cases, made_by(question, slip), seed=PUBLIC_SEED)
+        assert set(result.failed) & compared or not compared.issuperset({case.group for case in cases}), (
+            slip.id
+        )

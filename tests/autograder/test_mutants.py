@@ -15,10 +15,11 @@ import pytest
 
 from autograder import mutants
 from autograder.checks import problem_sets
-from autograder.checks.core import Case, Check, Group, Tolerance
 from autograder.corpus import CORPUS
 from autograder.course import CourseError, checkout
 from autograder.mutants import Cell, Outcome, Question, Report, apart, run_question
+from autograder.question import Case, Group, Tolerance, call
+from autograder.question import Question as AskedQuestion
 
 ROOT = checkout()
 SETS = problem_sets()
@@ -149,21 +150,14 @@ def test_questions_of_a_set_hold_the_cells_before_and_the_answer():
 POSITIVE = "def count(x):\n    ### BEGIN SOLUTION\n    return (x > 0).sum()\n    ### END SOLUTION\n"
 
 
-def question(*inputs, expected=lambda data: {"count": (data["x"] > 0).sum()}):
+def question(*inputs, right=lambda x: (x > 0).sum()):
     """How many elements are positive, asked of given inputs."""
-    check = Check(
-        id="ps9.count",
-        title="",
-        names=("count",),
-        groups=(Group("all", 1.0, ""),),
-        cases=lambda rng: [Case("all", f"case {n}", {"x": np.array(x)}) for n, x in enumerate(inputs)],
-        probe=lambda answer, data: {"count": answer["count"](data["x"])},
-        expected=expected,
-        tolerance=Tolerance(0, 0, ""),
-        misconceptions=(),
-        hints=("", "", ""),
-    )
-    return Question(check, (), (Cell("count_answer", True, POSITIVE),))
+    asked = AskedQuestion(
+        "ps9.count", "", (Group("all", 1.0, ""),),
+        lambda rng: [Case("all", f"case {n}", call("count", np.array(x))) for n, x in enumerate(inputs)],
+        {"count": right}, within=Tolerance(0, 0, ""), tensors=False,
+    )  # fmt: skip
+    return Question(asked, (), (Cell("count_answer", True, POSITIVE),))
 
 
 def test_a_good_check_kills_all_mutants_and_a_weak_one_does_not():
@@ -181,7 +175,7 @@ def test_the_reference_must_get_all_points_and_is_left_in_the_namespace():
     assert namespace["count"](np.array([1, 1, 0])) == 2
     assert report.outcomes[0].killed
     with pytest.raises(CourseError, match=r"ps9\.count.*all: case 0"):
-        run_question(question([1, 0], expected=lambda data: {"count": np.array(2)}), {})
+        run_question(question([1, 0], right=lambda x: np.array(2)), {})
 
 
 def test_what_ends_a_mutant_is_said_and_touches_nothing_here():

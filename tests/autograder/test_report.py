@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from autograder import corpus, report
 from autograder.checks import checks_of
-from autograder.checks.core import number, run
 from autograder.checks.message import plain
 from autograder.course import COURSE_ID, configure, source_of
+from autograder.judging import right_values, run
 from autograder.report import statistics
 from autograder.report.feedback import duration, feedback
 from autograder.report.instructor import instructor_page
+from autograder.result import number
 from autograder.results import QuestionGrade, StudentGrade
 
 PS = "ps2_surrogates"
@@ -182,7 +183,7 @@ def test_feedback_shows_no_reference_no_test_and_one_element_only(root):
                 group = next(group for group in check.groups if group.id == case.group)
                 if group.judge is not None:
                     continue
-                for array in check.expected(case.data).values():
+                for array in right_values(check, case.call).values():
                     values = {number(value) for value in np.ravel(array)} - {"0", "1", "0.5"}
                     shown = {
                         value for value in values if f"expected {value} " in text or f" {value}," in text
@@ -255,7 +256,7 @@ def test_misconceptions_are_counted_once_for_each_student_and_question():
     assert (found[0].id, found[0].question, found[0].students) == ("alpha_as_sharpness", "sine_derivative", 2)
     assert found[0].message
     assert {mistake.students for mistake in found[1:]} == {0}
-    assert len(found) == sum(len(check.misconceptions) for check in checks_of(PS))
+    assert len(found) == sum(len(check.slips) for check in checks_of(PS))
 
 
 def test_stops_name_place_and_reason():

@@ -13,10 +13,11 @@ import psutil
 import pytest
 
 from autograder.isolation.limits import Limits
-from autograder.isolation.session import CellResult, ProbeCase, ProbeResult, Session
+from autograder.isolation.session import CellResult, ProbeResult, Session
 from autograder.isolation.source import GoneError, Visitor, WarmParent
 from autograder.isolation.wire import FrameLimits
 
+from .calls import probe
 from .conftest import NORMAL
 
 pytestmark = pytest.mark.xdist_group("isolation")
@@ -35,7 +36,7 @@ def alive(process: psutil.Process) -> bool:
 
 
 def call(session: Session, *data: Any) -> ProbeResult:
-    return session.probe(CALL, "call", ["f"], [ProbeCase(item) for item in data])
+    return probe(session, CALL, "call", ["f"], data)
 
 
 def test_outputs_are_those_of_a_notebook(session: Session) -> None:
@@ -86,7 +87,7 @@ def test_arrays_come_back_as_they_are(session: Session) -> None:
     session.run_cell("import torch\ndef f(x):\n    return {'t': torch.tensor(x), 'n': x[0], 'b': x > 0}")
     source = "def p(answer, data):\n    return answer['f'](data)\n"
     data = np.array([math.nan, -math.inf, 1e-310, 2.5])
-    (reply,) = session.probe(source, "p", ["f"], [ProbeCase(data)]).replies
+    (reply,) = probe(session, source, "p", ["f"], [data]).replies
     assert reply.kind == ""
     np.testing.assert_array_equal(reply.arrays["t"], data)
     assert reply.arrays["n"].shape == ()
@@ -99,7 +100,7 @@ def test_gradients_are_taken_inside(session: Session) -> None:
         "def slope(answer, data):\n    import torch\n    x = torch.tensor(data, requires_grad=True)\n"
         "    (g,) = torch.autograd.grad(answer['f'](x).sum(), x)\n    return {'g': g}\n"
     )
-    (reply,) = session.probe(source, "slope", ["f"], [ProbeCase(np.array([1.0, -2.0]))]).replies
+    (reply,) = probe(session, source, "slope", ["f"], [np.array([1.0, -2.0])]).replies
     np.testing.assert_allclose(reply.arrays["g"], [3.0, 12.0])
 
 
@@ -118,8 +119,8 @@ def test_what_goes_wrong_in_an_answer_is_told_per_case(session: Session) -> None
     assert "ValueError: one" in result.replies[1].text
     assert "`if x == 1: raise ValueError('one')`" in result.replies[1].text
     assert result.printed == "called\ncalled\n"
-    (missing,) = session.probe(CALL, "call", ["g"], [ProbeCase(1)]).replies
-    assert (missing.kind, missing.wrong) == ("missing", ("g",))
+    (missing,) = probe(session, CALL, "call", ["g"], [1]).replies
+    assert (missing.kind, missing.name) == ("missing", "f")
 
 
 def test_probes_get_plain_data_unchanged(session: Session) -> None:

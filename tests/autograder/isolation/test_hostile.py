@@ -13,10 +13,11 @@ import psutil
 import pytest
 
 from autograder.isolation.limits import Limits
-from autograder.isolation.session import ProbeCase, Session
+from autograder.isolation.session import Session
 from autograder.isolation.source import WarmParent
 from tests.support import ROOT
 
+from .calls import probe
 from .conftest import NORMAL, SHORT, Canaries
 
 pytestmark = pytest.mark.xdist_group("isolation")
@@ -254,7 +255,7 @@ def strike(session: Session, draw: random.Random, count: int) -> dict[str, int]:
         if draw.random() < 0.7:
             end = session.run_cell(draw.choice(INTERRUPTED)).status
         else:
-            replies = session.probe(CALL, "call", ["good"], [ProbeCase(1.5)] * 40).replies
+            replies = probe(session, CALL, "call", ["good"], [1.5] * 40).replies
             end = "+".join(sorted({reply.kind or "answered" for reply in replies}))
             assert all(reply.arrays["y"] == 2.5 for reply in replies if not reply.kind)
         ends[end] = ends.get(end, 0) + 1
@@ -279,7 +280,7 @@ def test_time_may_end_at_any_instant(warm_parent: WarmParent, library: Path) -> 
         }
         assert ends["time"] > 50
         session.limits = patient
-        (reply,) = session.probe(CALL, "call", ["good"], [ProbeCase(1.5)]).replies
+        (reply,) = probe(session, CALL, "call", ["good"], [1.5]).replies
         assert reply.arrays["y"] == 2.5
 
 
@@ -293,7 +294,7 @@ def test_what_is_printed_without_end_takes_no_memory(
         result = session.run_cell(f"import sys\nwhile True: {body}")
         assert result.status == "time", result
         session.run_cell(f"import sys\ndef attack(x):\n    while True: {body}")
-        result = session.probe(ATTACK, "call", ["attack"], [ProbeCase(1.5)])
+        result = probe(session, ATTACK, "call", ["attack"], [1.5])
         assert result.replies[0].kind in ("time", "error"), result
         assert session.restarts == 0
 
@@ -325,14 +326,14 @@ def test_hostile_cell(
         if case.error:
             assert result.outputs[-1]["ename"] in case.error, result.outputs
         assert "canary" not in str(result.outputs)
-        (reply,) = session.probe(CALL, "call", ["good"], [ProbeCase(1.5)]).replies
+        (reply,) = probe(session, CALL, "call", ["good"], [1.5]).replies
         if case.good:
             assert reply.arrays.get("y") == 2.5, (result, reply)
     assert canaries.untouched()
     assert all_gone(warm_parent)
     with Session(warm_parent, library / "one", NORMAL) as following:
         following.run_cell(GOOD)
-        (reply,) = following.probe(CALL, "call", ["good"], [ProbeCase(1.5)]).replies
+        (reply,) = probe(following, CALL, "call", ["good"], [1.5]).replies
         assert reply.arrays["y"] == 2.5
 
 
@@ -385,11 +386,11 @@ def test_hostile_answer(name: str, warm_parent: WarmParent, library: Path, canar
     with Session(warm_parent, library / "one", SHORT if "time" in kinds else NORMAL) as session:
         session.run_cell(GOOD)
         session.run_cell(code)
-        (reply,) = session.probe(ATTACK, "call", ["attack"], [ProbeCase(1.5)]).replies
+        (reply,) = probe(session, ATTACK, "call", ["attack"], [1.5]).replies
         assert reply.kind in kinds.split(), reply
         assert reply.arrays == {}
         assert 0 < len(reply.text) < 5000
-        (reply,) = session.probe(CALL, "call", ["good"], [ProbeCase(1.5)]).replies
+        (reply,) = probe(session, CALL, "call", ["good"], [1.5]).replies
         assert reply.arrays["y"] == 2.5
     assert canaries.untouched()
     assert all_gone(warm_parent)
@@ -398,5 +399,5 @@ def test_hostile_answer(name: str, warm_parent: WarmParent, library: Path, canar
 def test_nan_comes_back_as_nan(session: Session) -> None:
     """NaN and infinity are numbers to the protocol; whoever compares must look for them."""
     session.run_cell("import numpy as np\nattack = lambda x: np.array([np.nan, np.inf, x])")
-    (reply,) = session.probe(ATTACK, "call", ["attack"], [ProbeCase(1.5)]).replies
+    (reply,) = probe(session, ATTACK, "call", ["attack"], [1.5]).replies
     assert str(reply.arrays["y"]) == "[nan inf 1.5]"

@@ -14,10 +14,11 @@ import pytest
 from autograder.isolation import landlock, sandbox, seccomp
 from autograder.isolation.limits import Limits
 from autograder.isolation.sandbox import LAYERS, IsolationError, Layers
-from autograder.isolation.session import ProbeCase, Session
+from autograder.isolation.session import Session
 from autograder.isolation.source import WarmParent
 from tests.support import ROOT
 
+from .calls import probe
 from .conftest import Canaries
 
 NONE = Layers({name: "switched off" for name in LAYERS})
@@ -188,7 +189,7 @@ def test_each_combination_isolates(
     assert sandbox.require(with_only(*names)) is None
     code = ATTACKS.format(
         canary=str(canaries.file), tcp=canaries.tcp, udp=canaries.udp, pid=os.getpid(),
-        checks=str(ROOT / "autograder" / "checks" / "core.py"), other=str(library / "other" / "secret.py"),
+        checks=str(ROOT / "autograder" / "perform.py"), other=str(library / "other" / "secret.py"),
     )  # fmt: skip
     with (
         WarmParent(
@@ -199,10 +200,10 @@ def test_each_combination_isolates(
         attacked = session.run_cell(code)
         assert (attacked.status, attacked.outputs) == ("ok", ())
         session.run_cell("import tiny, os; open('own.txt', 'w').write('kept'); f = lambda x: tiny.double(x)")
-        probed = session.probe("def p(a, x): return {'y': a['f'](x)}", "p", ["f"], [ProbeCase(2.5)])
+        probed = probe(session, "def p(a, data): return {'y': a['f'](data)}", "p", ["f"], [2.5])
         assert probed.replies[0].arrays["y"] == 5.0
         assert session.run_cell("import os; os._exit(3)").status == "died"
-        again = session.probe("def p(a, x): return {'y': a['f'](x)}", "p", ["f"], [ProbeCase(1.0)])
+        again = probe(session, "def p(a, data): return {'y': a['f'](data)}", "p", ["f"], [1.0])
         assert again.replies[0].arrays["y"] == 2.0
     assert canaries.untouched()
 

@@ -3,54 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from autograder.checks.core import Case, Check, Group, Misconception, Tolerance
+from autograder.question import Case, Group, Question, Slip, Tolerance, call
 
 EXACT = Tolerance(0.0, 1e-12, "one operation on doubles")
 
 
-def _cases(rng: np.random.Generator) -> list[Case]:
-    return [Case("all", f"draw {k}", {"x": rng.normal(size=4), "shape": (2, 2)}) for k in range(3)]
+def _cases(name: str, shape: tuple[int, ...]) -> Any:
+    def cases(rng: np.random.Generator) -> Iterator[Case]:
+        for k in range(3):
+            yield Case("all", f"draw {k}", call(name, rng.normal(size=4).reshape(shape)))
+
+    return cases
 
 
-def _probe(answer: Mapping[str, Any], data: dict[str, Any]) -> Mapping[str, Any]:
-    (function,) = answer.values()
-    return {"y": function(data["x"].reshape(data["shape"]))}
+def _slopes(rng: np.random.Generator) -> Iterator[Case]:
+    for k in range(3):
+        yield Case("all", f"draw {k}", call("cube", rng.normal(size=4)).gradient(np.ones(4)))
 
 
-def _probe_slope(answer: Mapping[str, Any], data: dict[str, Any]) -> Mapping[str, Any]:
-    import torch
-
-    x = torch.from_numpy(data["x"]).requires_grad_()
-    return {"slope": torch.autograd.grad(answer["cube"](x).sum(), x)[0]}
+def _judge(got: Any, asked: Any) -> str | None:
+    return None if float(got["energy"]) > 0 else "the sum of squares is not positive"
 
 
-def _judge(arrays: Any, data: Any) -> str | None:
-    return None if float(arrays["y"]) > 0 else "the sum of squares is not positive"
-
-
-def _question(name: str, function: str, probe: Any, expected: Any, judge: Any = None, **more: Any) -> Check:
-    return Check(
-        id=f"toy.{name}", title=name, names=(function,), groups=(Group("all", 2.0, "values", judge=judge),), cases=_cases,
-        probe=probe, expected=expected, tolerance=EXACT, hints=("look again", "look closer", "look there"),
-        misconceptions=more.pop("misconceptions", ()), **more,
+def _question(name: str, function: str, cases: Any, right: Any, judge: Any = None, **more: Any) -> Question:
+    return Question(
+        f"toy.{name}", name, (Group("all", 2.0, "values", judge=judge),), cases, {function: right},
+        within=EXACT, hints=("look again", "look closer", "look there"), **more,
     )  # fmt: skip
 
 
 CHECKS = (
     _question(
-        "double", "double", _probe, lambda data: {"y": 2 * data["x"].reshape(2, 2)},
-        misconceptions=(
-            Misconception("squared", "This is the square.", arrays=lambda data: {"y": data["x"].reshape(2, 2) ** 2}),
-        ),
-        withheld=("snnkit.surrogate.Sine",),
+        "double", "double", _cases("double", (2, 2)), lambda x: 2 * x, tensors=False,
+        slips=(Slip("squared", "This is the square.", lambda x: x**2),), withheld=("snnkit.surrogate.Sine",),
     ),
-    _question("slope", "cube", _probe_slope, lambda data: {"slope": 3 * data["x"] ** 2}),
-    _question("energy", "energy", _probe, lambda data: {}, _judge),
+    _question("slope", "cube", _slopes, lambda x: x**3, right_in_torch=True),
+    _question("energy", "energy", _cases("energy", (2, 2)), lambda x: None, _judge, tensors=False),
 )  # fmt: skip
 
 RIGHT = {

@@ -1,4 +1,4 @@
-"""The machinery of checks: comparing, explaining, and surviving whatever an answer does."""
+"""The question layer: calling, comparing, explaining, and surviving whatever an answer does."""
 
 from __future__ import annotations
 
@@ -13,42 +13,40 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.checks import core
-from autograder.checks.core import Case, Check, Group, Misconception, Tolerance, materialise, run
 from autograder.checks.message import html, plain
-from autograder.result import Place, Said, from_json, to_json
+from autograder.failing_case import failing_case
+from autograder.judging import PUBLIC_SEED, apart, run
+from autograder.light_form import light
+from autograder.perform import FormError, materialise
+from autograder.question import Case, Group, Question, Slip, Tolerance, call
+from autograder.result import Place, Said, from_json, mend_first, number, to_json
 
 
-def probe(answer, data):
-    return {"double": answer["double"](data["x"])}
-
-
-def double_check(**changes):
-    """A toy question: return twice the input; half the points for positive numbers, half for negative ones."""
+def double(**changes):
+    """A toy question: return twice the input; some points for positive numbers, some for negative ones."""
     fields = dict(
         id="toy.double",
         title="Twice",
-        names=("double",),
         groups=(Group("positive", 1.0, "positive numbers"), Group("negative", 1.5, "negative numbers")),
         cases=lambda rng: [
-            Case("positive", "three numbers", {"x": rng.uniform(1, 2, 3)}),
-            Case("positive", "none", {"x": np.zeros(0)}),
-            Case("negative", "two numbers", {"x": -rng.uniform(1, 2, 2)}),
+            Case("positive", "three numbers", call("double", rng.uniform(1, 2, 3))),
+            Case("positive", "none", call("double", np.zeros(0))),
+            Case("negative", "two numbers", call("double", -rng.uniform(1, 2, 2))),
         ],
-        probe=probe,
-        expected=lambda data: {"double": 2 * data["x"]},
-        tolerance=Tolerance(1e-9, 1e-12, "exact"),
-        misconceptions=(
-            Misconception("square", "This is the square.", arrays=lambda data: {"double": data["x"] ** 2}),
-            Misconception("divided", "Do not divide by <0>.", error="ZeroDivisionError"),
+        right={"double": lambda x: 2 * x},
+        within=Tolerance(1e-9, 1e-12, "exact"),
+        tensors=False,
+        slips=(
+            Slip("square", "This is the square.", lambda x: x**2),
+            Slip("divided", "Do not divide by <0>.", error="ZeroDivisionError"),
         ),
         hints=("first", "second", "last"),
     )
-    return Check(**{**fields, **changes})
+    return Question(**{**fields, **changes})
 
 
 def graded(answer, **changes):
-    return run(double_check(**changes), {"double": answer} if answer is not None else {})
+    return run(double(**changes), {"double": answer} if answer is not None else {})
 
 
 def test_right_answer_gets_all_points():
@@ -67,26 +65,26 @@ def test_points_are_given_by_group():
     assert "[not yet] negative numbers" in plain(result)
 
 
-def test_misconception_is_named_with_the_first_failing_case():
+def test_slip_is_named_with_the_first_failing_case():
     result = graded(lambda x: x * x)
     assert result.slips == ("square",)
     text = plain(result)
     assert text.count("This is the square.") == 1
-    x = double_check().draw(core.PUBLIC_SEED)[0].data["x"]
-    assert f"double[0] at x = {core.number(x[0])} is {core.number(x[0] ** 2)}" in text
-    assert f"expected {core.number(2 * x[0])} (3 of 3 elements differ)" in text
+    x = double().draw(PUBLIC_SEED)[0].call.args[0]
+    assert f"double[0] at x = {number(x[0])} is {number(x[0] ** 2)}" in text
+    assert f"expected {number(2 * x[0])} (3 of 3 elements differ)" in text
 
 
 def test_a_failure_names_its_case_and_place_in_the_draw():
     """Label and place of the case, and the first wrong element as numbers; all of it survives JSON."""
     result = graded(lambda x: x * x if len(x) else x)
-    (cases, first) = double_check().draw(core.PUBLIC_SEED), result.groups[0].failure
+    (cases, first) = double().draw(PUBLIC_SEED), result.groups[0].failure
     assert (first.kind, first.label, first.case) == ("value", cases[0].label, 0)
     assert result.groups[1].failure.case == 2
-    x = cases[0].data["x"][0]
+    x = cases[0].call.args[0][0]
     assert first.place == Place("double", (0,), x * x, 2 * x, 3, 3)
     assert result.groups[0].slip == Said("square", "This is the square.")
-    assert result.seed == core.PUBLIC_SEED
+    assert result.seed == PUBLIC_SEED
     assert from_json(to_json(result)) == result
     lost = graded(lambda x: 2 * x + np.inf)
     assert lost.groups[0].failure.place.got == "inf"
@@ -94,7 +92,7 @@ def test_a_failure_names_its_case_and_place_in_the_draw():
     assert graded(lambda x: x[:1]).groups[0].failure.place is None
 
 
-def test_misconception_needs_every_failing_case_of_the_group():
+def test_slip_needs_every_failing_case_of_the_group():
     assert graded(lambda x: x * x if len(x) else np.ones(3)).groups[0].slip is None
 
 
@@ -151,7 +149,7 @@ class LyingTensor(torch.Tensor):
 
 @pytest.mark.parametrize("value", [np.zeros(3).view(Liar), torch.zeros(3).as_subclass(LyingTensor), object()])
 def test_objects_with_methods_of_their_own_are_refused(value):
-    with pytest.raises(core.NotPlainError):
+    with pytest.raises(FormError):
         materialise(value)
     assert graded(lambda x: value).score == 0
 
@@ -186,7 +184,7 @@ def test_answer_cannot_change_the_cases_or_the_random_state():
 
 
 def test_hints_come_level_by_level():
-    result = run(double_check(), {"double": abs}, hint=2)
+    result = run(double(), {"double": abs}, hint=2)
     assert "Hint 1. first" in plain(result)
     assert "Hint 2. second" in plain(result)
     assert "Hint 3" not in plain(result)
@@ -232,9 +230,9 @@ def test_judge_replaces_the_comparison():
             "positive",
             1.0,
             "p",
-            judge=lambda arrays, data: None if (arrays["double"] >= 0).all() else "negative",
+            judge=lambda got, asked: None if (got["double"] >= 0).all() else "negative",
         ),
-        Group("negative", 1.0, "n", judge=lambda arrays, data: "never right"),
+        Group("negative", 1.0, "n", judge=lambda got, asked: "never right"),
     )
     result = graded(abs, groups=groups)
     assert result.score == 1.0
@@ -242,9 +240,165 @@ def test_judge_replaces_the_comparison():
 
 
 def test_same_seed_same_cases_and_other_seed_other_cases():
-    first, again, other = (double_check().draw(seed)[0].data["x"] for seed in (1, 1, 2))
+    first, again, other = (double().draw(seed)[0].call.args[0] for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+# ------------------------------------------------------------------------------------------------ what a call is
+
+
+def graded_by(cases, right, answer, **changes):
+    """Slips and first sentences of an answer to a question of one group."""
+    question = Question(
+        "toy.one", "One", (Group("all", 1.0, "all"),), lambda rng: cases, right, **changes
+    )  # fmt: skip
+    return run(question, answer)
+
+
+class Line:
+    """A class to be made and then called."""
+
+    def __init__(self, slope):
+        self.slope = slope
+
+    def __call__(self, x):
+        return self.slope * x
+
+
+def test_a_class_is_made_then_called_and_differentiated():
+    x = np.array([1.0, 2.0])
+    cases = [
+        Case("all", "value", call("Line", 3.0).on(x)),
+        Case("all", "gradient", call("Line", 3.0).on(x).gradient(np.array([1.0, 10.0]))),
+    ]
+    right = {"Line": Line}
+    assert graded_by(cases, right, {"Line": Line}, right_in_torch=True).score == 1
+
+    class Detached(Line):
+        def __call__(self, x):
+            return super().__call__(x.detach())
+
+    lost = graded_by(cases, right, {"Line": Detached}, right_in_torch=True)
+    assert (lost.score, lost.slips) == (0, ("no_gradient",))
+
+
+def test_several_results_have_names_and_a_wrong_count_is_told():
+    cases = [Case("all", "both", call("split", np.array([1.0, -2.0])))]
+    right = {"split": lambda x: (np.maximum(x, 0), np.minimum(x, 0))}
+    gives = {"split": ("positive", "negative")}
+    half = graded_by(cases, right, {"split": lambda x: (x.clamp(min=0), x)}, gives=gives)
+    assert "negative[0] at x = 1 is 1; expected 0" in plain(half)
+    alone = graded_by(cases, right, {"split": lambda x: x.clamp(min=0)}, gives=gives)
+    assert "what split returns is 1 value, where 2 were asked for: positive, negative" in plain(alone)
+
+
+@pytest.mark.parametrize(
+    ("answer", "slip"),
+    [
+        (lambda x: x.mul_(2), "in_place"),
+        (lambda x: (2 * x).double(), "dtype_changed"),
+        (lambda x: None, "nothing_returned"),
+        (lambda x: x.double, "not_called"),
+        (lambda: 0, "other_arguments"),
+    ],
+)
+def test_slips_of_the_language_are_named_where_no_slip_of_the_question_is(answer, slip):
+    question = Question(
+        "toy.two",
+        "Twice",
+        (Group("values", 1.0, "values"), Group("kept", 1.0, "the argument stays", unchanged=True)),
+        lambda rng: [
+            Case(group, "two numbers", call("double", np.float32([1, 2]))) for group in ("values", "kept")
+        ],
+        {"double": lambda x: 2 * x},
+        keeps_dtype=True,
+    )
+    assert slip in run(question, {"double": answer}).slips
+
+
+def test_a_type_error_inside_the_answer_is_not_a_wrong_signature():
+    result = graded(lambda x: len(5))
+    assert result.slips == ()
+    assert "object of type 'int' has no len()" in plain(result)
+
+
+def test_infinities_are_values_and_a_lost_number_comes_first():
+    cases = [Case("all", "times", call("times", np.array([1.0, 2.0])))]
+    right = {"times": lambda x: np.array([np.inf, 2.0])}
+    assert graded_by(cases, right, {"times": lambda x: torch.tensor([np.inf, 2.0])}).score == 1
+    lost = graded_by(cases, right, {"times": lambda x: torch.tensor([5.0, np.nan])})
+    assert "times[1] at x = 2 is nan; expected a number" in plain(lost)
+
+
+def test_a_slip_says_how_it_is_recognised():
+    with pytest.raises(ValueError, match=r"'both' has 2 of wrong=, gives=, error= and seen=; expected one"):
+        Slip("both", "", error="x", seen=lambda got, asked: True)
+
+
+def test_a_slip_that_stumbles_over_what_a_student_sent_explains_nothing():
+    slips = (
+        Slip("odd", "", seen=lambda got, asked: got["double"].reshape(17, 4) > 0),
+        Slip("square", "This is the square.", lambda x: x**2),
+    )
+    assert graded(lambda x: x * x, slips=slips).slips == ("square",)
+
+
+def test_right_values_may_come_from_the_arguments_alone():
+    changes = dict(right=("double",), values=lambda asked: {"double": 2 * asked["argument 1"]}, slips=())
+    assert graded(lambda x: x + x, **changes).score == 2.5
+    assert graded(abs, **changes).score == 0
+
+
+def test_cases_are_drawn_until_they_tell_a_wrong_way_from_the_right_one():
+    question = double()
+    assert apart(question, Case("positive", "", call("double", np.array([3.0]))), {"double": lambda x: x**2})
+    assert not apart(
+        question, Case("positive", "", call("double", np.array([2.0]))), {"double": lambda x: x**2}
+    )
+
+
+def test_the_failing_case_can_be_taken_in_hand():
+    def answer(x):
+        return x * x
+
+    question = double()
+    case = failing_case(run(question, {"double": answer}), question, {"double": answer})
+    assert case.code == "double(x)"
+    np.testing.assert_array_equal(case.args["x"], question.draw(PUBLIC_SEED)[0].call.args[0])
+    np.testing.assert_array_equal(case.expected["double"], 2 * case.args["x"])
+    np.testing.assert_array_equal(case.call(), case.got["double"])
+    assert len(case.plot().axes) == 1
+    assert failing_case(run(question, {"double": lambda x: 2 * x}), question, {}) is None
+
+
+def test_the_light_form_is_a_whole_question():
+    @light("Twice", points=1)
+    def twice(x):
+        return 2 * x
+
+    twice.case("two numbers", lambda rng: [rng.uniform(2, 3, 2)])
+    twice.hint("Add it to itself.")
+
+    @twice.slip
+    def squared(x):
+        """This is the square."""
+        return x**2
+
+    question = twice.question("toy.twice")
+    assert run(question, {"twice": lambda x: x + x}).score == 1
+    assert run(question, {"twice": lambda x: x * x}).slips == ("squared",)
+    assert run(question, {}).groups[0].failure.kind == "missing"
+
+
+def test_a_question_that_rests_on_a_lost_one_says_so():
+    lost, rests, right = (
+        graded(abs, id="toy.first"),
+        graded(abs, uses={"double": "toy.first"}),
+        graded(lambda x: 2 * x),
+    )
+    assert mend_first({"toy.first": lost, "toy.double": rests}) == {"toy.double": "toy.first"}
+    assert mend_first({"toy.first": right, "toy.double": rests}) == {}
 
 
 NBGRADER = """

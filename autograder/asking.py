@@ -1,0 +1,83 @@
+"""A question put to code that runs elsewhere: calls go as data, arrays come back, and nothing else."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from autograder.isolation.session import Reply, Session
+from autograder.judging import judge
+from autograder.perform import Seen
+from autograder.question import Call, Case, Question
+from autograder.result import Result
+
+
+@cache
+def probe_text(probe: Callable[..., Any]) -> str:
+    """What a probe needs in order to run elsewhere: its module where that stands alone, otherwise the function.
+
+    Raises:
+        ValueError: it is neither a function of a module ``..._probe`` nor one that its own lines define.
+    """
+    module = sys.modules[probe.__module__]
+    if module.__name__.endswith("_probe"):
+        return inspect.getsource(module)
+    text = textwrap.dedent(inspect.getsource(probe))
+    if not text.startswith("def "):
+        raise ValueError(f"{probe.__module__}.{probe.__qualname__} is not a function that stands alone")
+    return f"from __future__ import annotations\n{text}"
+
+
+def as_data(question: Question, call: Call, modules: list[str]) -> dict[str, Any]:
+    """A call as plain data; the text of its probe, if it is one, is added to ``modules`` once."""
+    place, name = -1, call.of
+    if callable(call.of):
+        text, name = probe_text(call.of), call.of.__name__
+        if text not in modules:
+            modules.append(text)
+        place = modules.index(text)
+    return {
+        "of": name,
+        "module": place,
+        "args": call.args,
+        "kwargs": dict(call.kwargs),
+        "then": call.then,
+        "by": call.by,
+        "upstream": call.upstream,
+        "result": call.result,
+        "results": question.results(call),
+        "tensors": question.tensors,
+    }
+
+
+def _seen(reply: Reply) -> Seen:
+    return Seen(reply.arrays, reply.changed, reply.kind, reply.text, reply.name)
+
+
+def ask(session: Session, question: Question, seed: int) -> tuple[Result, str]:
+    """Put one question to a session's student code.
+
+    Returns:
+        The result, and an empty string or what went wrong on this side (the result is then 0 points).
+    """
+    cases = question.draw(seed)
+    modules: list[str] = []
+    sent = [as_data(question, case.call, modules) for case in cases]
+    answers = session.probe(question.names, sent, modules)
+    seen = [_seen(reply) for reply in answers.replies]
+    try:
+        result = judge(question, cases, lambda at, case: seen[at], seed=seed, printed=answers.printed)
+    except (
+        Exception
+    ) as error:  # a comparison that met arrays it was not written for; the other questions go on
+        return _not_compared(question, cases, seed), f"the comparison failed: {type(error).__name__}: {error}"
+    return result, ""
+
+
+def _not_compared(question: Question, cases: list[Case], seed: int) -> Result:
+    lost = Seen(trouble="form", text="what came back cannot be compared with what was expected")
+    return judge(question, cases, lambda at, case: lost, seed=seed)

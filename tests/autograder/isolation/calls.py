@@ -1,0 +1,30 @@
+"""Probes for tests: functions ``(answer, data)`` given as text, called once for each piece of data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from autograder.isolation.session import ProbeResult, Session
+
+
+def probe(
+    session: Session, source: str, function: str, names: Sequence[str], data: Sequence[Any]
+) -> ProbeResult:
+    """Call a function of the source beside the student's code, once for each piece of data."""
+    cases = [
+        {
+            "of": function,
+            "module": 0,
+            "args": (),
+            "kwargs": {"data": one},
+            "then": (),
+            "by": (),
+            "upstream": None,
+            "result": 0,
+            "results": (),
+            "tensors": False,
+        }
+        for one in data
+    ]
+    return session.probe(names, cases, [source])
