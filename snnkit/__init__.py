@@ -9,21 +9,17 @@ Sub-modules are imported on first use, so that ``import snnkit`` stays cheap:
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from types import ModuleType
+
+from snnkit._lazy import submodule, submodules
 
 __version__ = "0.1.0"
 
-__all__ = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+__all__ = submodules(__path__)
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in __all__:
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(
-        f"module {__name__!r} has no attribute {name!r}; its modules are {', '.join(__all__)}"
-    )
+    return submodule(__name__, __all__, name)
 
 
 def __dir__() -> list[str]:

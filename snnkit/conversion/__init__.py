@@ -2,12 +2,17 @@
 
 The way through: :func:`convert` a model, :func:`set_thresholds` on calibration images (QCFS brings its own), perhaps
 :func:`calibrate`, then ``network(images, steps)``.
-``qcfs`` has the trained quantised activation, ``errors`` and ``unevenness`` say where accuracy is lost, ``remedies``
-what can be done about it.
+``qcfs`` has the trained quantised activation; ``monitor`` reads what a running network does, ``errors`` and
+``unevenness`` (with ``studies``) say where accuracy is lost, ``remedies`` what can be done about it, and ``tuning`` fits
+a network through its time steps. These modules are imported on first use.
 """
 
 from __future__ import annotations
 
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from snnkit._lazy import submodule, submodules
 from snnkit.conversion.calibration import (
     BiasCorrection,
     Correction,
@@ -74,3 +79,14 @@ __all__ = [
     "staircase_errors",
     "use_qcfs",
 ]
+
+_MODULES = submodules(__path__)
+
+if not TYPE_CHECKING:  # a type checker finds modules by itself, and would take every misspelt name for one
+
+    def __getattr__(name: str) -> ModuleType:
+        return submodule(__name__, _MODULES, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_MODULES]

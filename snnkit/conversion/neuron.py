@@ -23,6 +23,19 @@ from torch import Tensor, nn
 
 from snnkit._validate import require_finite, require_positive, require_steps
 
+__all__ = [
+    "BiasShift",
+    "BinarySpikes",
+    "FiringRule",
+    "Floor",
+    "InitialPotential",
+    "Rounding",
+    "SpikingActivation",
+    "align",
+    "clip_floor",
+    "describe",
+]
+
 
 class FiringRule(Protocol):
     """What a neuron transmits: ``fire`` fills ``output`` from the charge, ``reset`` forgets the past.

@@ -30,6 +30,19 @@ from torch.autograd.function import once_differentiable
 
 from snnkit._validate import require_float, require_in, require_positive, require_steps
 
+__all__ = [
+    "QCFS",
+    "ClampThenFloor",
+    "FloorThenClamp",
+    "PaperRegion",
+    "Region",
+    "SpikingParameters",
+    "mean_conversion_error",
+    "qcfs_layers",
+    "staircase",
+    "use_qcfs",
+]
+
 
 class Region(Protocol):
     """Where the straight-through gradient of the staircase is 1."""

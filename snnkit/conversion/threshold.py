@@ -26,6 +26,17 @@ from snnkit.conversion._hooks import Hook, hooked
 from snnkit.conversion.network import SpikingNetwork
 from snnkit.conversion.neuron import Floor, Rounding
 
+__all__ = [
+    "Adaptive",
+    "Collector",
+    "Maximum",
+    "Percentile",
+    "ThresholdRule",
+    "set_rounding",
+    "set_thresholds",
+    "staircase_errors",
+]
+
 
 class Collector(Protocol):
     """What a rule gathers at one layer, in one or more passes over the images."""

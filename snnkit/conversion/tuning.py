@@ -24,6 +24,8 @@ from snnkit.conversion.network import SpikingNetwork
 from snnkit.conversion.neuron import BinarySpikes, SpikingActivation, align
 from snnkit.surrogate import Triangle
 
+__all__ = ["TunableNeuron", "played", "tunable", "tune"]
+
 
 class TunableNeuron(nn.Module):
     """A layer of integrate-and-fire neurons whose threshold, shift and v(0) can be learnt.
