@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import math
 import os
@@ -363,65 +362,3 @@ def test_fuzz_command_runs_under_a_memory_limit() -> None:
         capture_output=True, text=True, timeout=60, check=True, cwd=ROOT,
     )  # fmt: skip
     assert json.loads(done.stdout)["frames"] == 2000
-
-
-TRUSTED = (
-    "boot", "landlock", "limits", "link", "linux", "messages", "mounts", "outputs", "preprocessor", "runner", "sandbox", "seccomp", "session",
-    "source", "warm_parent", "wire", "withhold",
-)  # fmt: skip
-FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "literal_eval", "loads_pickle"}
-FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
-#: Not the built-in functions; nor is the ``eval`` of a module, which takes no arguments. To write a pickle is safe.
-HARMLESS = {"re.compile", "py_compile.compile", "pickle.dumps"}
-#: The corpus runs the course's own samples without isolation, and never a student's.
-ALLOWED = {"corpus": ["exec", "compile"], "mutants": ["exec", "compile", "exec"]}
-
-
-def forbidden(source: str) -> list[str]:
-    """What a module does that could run or rebuild what a student sent."""
-    found = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names if alias.name.split(".")[0] in FORBIDDEN_MODULES]
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in FORBIDDEN_MODULES:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-            found += [name for name in names if name not in HARMLESS]
-        if isinstance(node, ast.Call):
-            name = ast.unparse(node.func)
-            evaluating = isinstance(node.func, ast.Attribute) and node.func.attr == "eval" and not node.args
-            if name.split(".")[-1] in FORBIDDEN_CALLS and name not in HARMLESS and not evaluating:
-                found.append(name)
-            if name in ("np.load", "numpy.load", "torch.load", "torch.jit.load", "np.lib.format.read_array"):
-                found.append(name)
-            found += ["allow_pickle" for key in node.keywords if key.arg == "allow_pickle"]
-    return found
-
-
-@pytest.mark.parametrize("module", TRUSTED)
-def test_trusted_side_never_evaluates(module: str) -> None:
-    path = PACKAGE / f"{module}.py"
-    if path.exists() or module not in ("preprocessor", "runner"):
-        assert forbidden(path.read_text()) == []
-
-
-AROUND = sorted(path for path in PACKAGE.parent.rglob("*.py") if PACKAGE not in path.parents)
-
-
-@pytest.mark.parametrize("path", AROUND, ids=lambda path: path.relative_to(PACKAGE.parent).as_posix())
-def test_what_is_around_the_isolation_never_evaluates(path: Path) -> None:
-    assert forbidden(path.read_text(encoding="utf-8")) == ALLOWED.get(path.stem, [])
-
-
-def test_the_scan_sees_what_it_looks_for() -> None:
-    for line in (
-        "import pickle", "from pickle import loads", "from pickle import dumps, load", "eval('1')", "builtins.exec(x)", "torch.load(f)",
-        "np.load(f, allow_pickle=True)", "ast.literal_eval(text)", "frame.eval('1')",
-    ):  # fmt: skip
-        assert forbidden(line), line
-    assert not forbidden("model.eval()")
-    assert not forbidden("from pickle import dumps")
-
-
-def test_every_module_is_on_one_side() -> None:
-    student = {"__init__", "__main__", "layer_tests", "shell", "worker"}
-    assert {path.stem for path in PACKAGE.glob("*.py")} <= student | set(TRUSTED)
