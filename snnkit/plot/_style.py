@@ -9,8 +9,8 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.rcsetup import cycler
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
