@@ -41,6 +41,13 @@ def samples(root, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def graded(samples, tmp_path_factory):
+    """The samples, graded once on a cluster, and the folder of the results."""
+    out = tmp_path_factory.mktemp("graded")
+    return grade(PS, samples, out, execution=HERE, cluster=Cluster(workers=1)), out
+
+
 def scores(grades):
     return {one.student: (one.score, one.pending, one.penalty, one.group) for one in grades}
 
@@ -58,15 +65,15 @@ def rows(url):
         }
 
 
-def test_the_gradebook_and_the_notebook_say_what_nbgrader_would(samples, tmp_path):
+def test_the_gradebook_and_the_notebook_say_what_nbgrader_would(graded):
     """nbgrader's own reading of each executed notebook gives the scores in the results and in the gradebook."""
     from nbgrader.utils import determine_grade, is_grade
 
-    grades = grade(PS, samples, tmp_path, execution=HERE, cluster=Cluster(workers=1))
-    found = rows(f"sqlite:///{tmp_path / 'course' / 'gradebook.db'}")
+    grades, out = graded
+    found = rows(f"sqlite:///{out / 'course' / 'gradebook.db'}")
     assert {one.student for one in grades} == {"solution", "untouched", "first_step"}
     for one in grades:
-        path = tmp_path / "course" / "autograded" / one.student / PS / f"{PS}.ipynb"
+        path = out / "course" / "autograded" / one.student / PS / f"{PS}.ipynb"
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
         read = {
@@ -81,17 +88,17 @@ def test_the_gradebook_and_the_notebook_say_what_nbgrader_would(samples, tmp_pat
         cell.source for cell in notebook.cells if "raise NotImplementedError" in cell.source
     ]  # untouched, last
     assert found["untouched", "discussion_green"] == (0.0, None, False)
-    report.add_manual(grades, tmp_path, PS)  # nobody has given anything: what was not answered stays 0
+    report.add_manual(grades, out, PS)  # nobody has given anything: what was not answered stays 0
     pending = {one.student: one.pending for one in grades}
     assert pending == {"solution": 1.0, "first_step": 1.0, "untouched": 0.0}
 
 
-def test_messages_are_comments_on_the_answer_cells(samples, tmp_path):
+def test_messages_are_comments_on_the_answer_cells(graded):
     from nbgrader.api import Gradebook
 
-    grades = grade(PS, samples, tmp_path, execution=HERE, cluster=Cluster(workers=1))
+    grades, out = graded
     by_name = {one.student: one for one in grades}
-    with Gradebook(f"sqlite:///{tmp_path / 'course' / 'gradebook.db'}", COURSE_ID) as book:
+    with Gradebook(f"sqlite:///{out / 'course' / 'gradebook.db'}", COURSE_ID) as book:
         comment = book.find_comment("longest_silence_answer", PS, PS, "first_step").comment
     assert comment == by_name["first_step"].questions["longest_silence"].message
     assert "longest" in comment

@@ -226,7 +226,7 @@ def workers(warm_parent: WarmParent) -> list[psutil.Process]:
 
 
 def all_gone(warm_parent: WarmParent) -> bool:
-    end = time.monotonic() + 3
+    end = time.monotonic() + 60
     while workers(warm_parent) and time.monotonic() < end:
         time.sleep(0.02)
     return not workers(warm_parent)
