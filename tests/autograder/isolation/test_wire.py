@@ -86,7 +86,7 @@ MESSAGES: list[Message] = [
     Ready(),
     CellDone(1, "ok", [Stream("stderr", 'a"\\é\0\U0001f600'), Display({"text/plain": "3"})], 0.5),
     CellDone(1, "error", [Traceback("E", "text", ["line"] * 100)], 0.0),
-    CaseDone(2, 7, "missing", "x is not defined", ("x",)),
+    CaseDone(2, 7, "missing", "x is not defined", "x"),
     ProbeDone(2, "time", "printed", 999_999.0),
 ]
 
@@ -240,8 +240,7 @@ REFUSED = {
     "a status of this side": (frame(cell(status="died")), "answer"),
     "a kind of failure of this side": (frame(case(kind="unrun")), "answer"),
     "a long text": (frame(case(text="x" * 5001)), "answer"),
-    "a long name": (frame(case(wrong=["x" * 201])), "answer"),
-    "many names": (frame(case(wrong=["x"] * 21)), "answer"),
+    "a long name": (frame(case(name="x" * 201)), "answer"),
     "an ending with a long text": (
         frame(json.dumps({"op": "done", "id": 1, "status": "ok", "printed": "x" * 10_001, "seconds": 0}).encode()),
         "answer",
