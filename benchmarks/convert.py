@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from benchmarks.harness import Entry, compare, peak_growth_mb
+from benchmarks.harness import BenchmarkRow, compare, peak_growth_mb
 from snnkit.conversion import (
     BiasCorrection,
     Floor,
@@ -84,7 +84,7 @@ def spikingjelly(model: nn.Module, images: Tensor, x: Tensor) -> Callable[[], ob
     return run
 
 
-def entries() -> list[Entry]:
+def entries() -> list[BenchmarkRow]:
     """The rows ``convert_b1``, ``convert_b16`` and ``convert_b64``."""
     model = network()
     images = torch.rand(64, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -104,7 +104,7 @@ def entries() -> list[Entry]:
         memory = dict(zip(variants, growth[size], strict=True))
         own, peer = times["snnkit"], times["SpikingJelly"]
         rows.append(
-            Entry(
+            BenchmarkRow(
                 f"convert_b{size}",
                 own.median,
                 (own.low, own.high),

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import Entry, Ratio, compare
+from benchmarks.harness import BenchmarkRow, Ratio, compare
 from snnkit.events import (
     Camera,
     Events,
@@ -90,13 +90,13 @@ def _each(function: Callable[[Any], object], items: list[Any]) -> Callable[[], N
     return run
 
 
-def _entry(name: str, ratios: dict[str, Ratio], bar: float | None, note: str) -> Entry:
+def _entry(name: str, ratios: dict[str, Ratio], bar: float | None, note: str) -> BenchmarkRow:
     own = ratios.pop("own")
     peers = {peer: ratio.median for peer, ratio in ratios.items()}
-    return Entry(name, own.median, (own.low, own.high), peers, bar=bar, note=note)
+    return BenchmarkRow(name, own.median, (own.low, own.high), peers, bar=bar, note=note)
 
 
-def entries(rounds: int = 25) -> list[Entry]:
+def entries(rounds: int = 25) -> list[BenchmarkRow]:
     """Return the rows ``events_decode`` and ``events_frames``."""
     with tempfile.TemporaryDirectory() as folder:
         paths, origin = _write_recordings(Path(folder))
@@ -106,7 +106,7 @@ def entries(rounds: int = 25) -> list[Entry]:
         ]
 
 
-def _decode(paths: list[Path], origin: str, rounds: int) -> Entry:
+def _decode(paths: list[Path], origin: str, rounds: int) -> BenchmarkRow:
     def read_and_copy(path: Path) -> object:
         with open(path, "rb") as file:
             return np.frombuffer(file.read(), np.uint8).copy()
@@ -126,7 +126,7 @@ def _decode(paths: list[Path], origin: str, rounds: int) -> Entry:
     )
 
 
-def _frames(recordings: list[Events], origin: str, rounds: int) -> Entry:
+def _frames(recordings: list[Events], origin: str, rounds: int) -> BenchmarkRow:
     block = np.zeros((STEPS, 2, SIDE, SIDE), np.float32)
 
     def zero_and_copy(_: Events) -> object:

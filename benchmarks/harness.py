@@ -25,7 +25,7 @@ class Ratio:
 
 
 @dataclass
-class Entry:
+class BenchmarkRow:
     """One row of the benchmark table (and of ``build/bench.json``)."""
 
     name: str

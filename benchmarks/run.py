@@ -25,7 +25,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from autograder.files import write_whole
-from benchmarks.harness import Entry
+from benchmarks.harness import BenchmarkRow
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "build" / "bench.json"
@@ -37,7 +37,7 @@ class BenchmarkError(RuntimeError):
     """A benchmark module did not deliver its rows."""
 
 
-def collect(module: str, environment: Mapping[str, str] | None = None) -> list[Entry]:
+def collect(module: str, environment: Mapping[str, str] | None = None) -> list[BenchmarkRow]:
     """Run ``entries()`` of a module in a fresh process with one thread and return its rows.
 
     Raises:
@@ -57,7 +57,7 @@ def collect(module: str, environment: Mapping[str, str] | None = None) -> list[E
             tail = "\n".join(result.stderr.strip().splitlines()[-12:])
             raise BenchmarkError(f"{module} failed with exit code {result.returncode}:\n{tail}")
         rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    return [Entry(**{**row, "iqr": tuple(row["iqr"])}) for row in rows]
+    return [BenchmarkRow(**{**row, "iqr": tuple(row["iqr"])}) for row in rows]
 
 
 def work(module: str, path: Path) -> None:
@@ -66,11 +66,11 @@ def work(module: str, path: Path) -> None:
     import torch
 
     torch.set_num_threads(1)
-    entries: list[Entry] = benchmark.entries()
+    entries: list[BenchmarkRow] = benchmark.entries()
     path.write_text(json.dumps([asdict(entry) for entry in entries]), encoding="utf-8")
 
 
-def record(entry: Entry) -> dict[str, Any]:
+def record(entry: BenchmarkRow) -> dict[str, Any]:
     """A row of ``bench.json``.
 
     Raises:
@@ -92,7 +92,7 @@ def record(entry: Entry) -> dict[str, Any]:
     }
 
 
-def write(entries: Sequence[Entry], path: Path = OUTPUT) -> None:
+def write(entries: Sequence[BenchmarkRow], path: Path = OUTPUT) -> None:
     """Write ``bench.json``; nothing is left half-written.
 
     Raises:
@@ -106,14 +106,14 @@ def write(entries: Sequence[Entry], path: Path = OUTPUT) -> None:
     write_whole(path, text.encode())
 
 
-def verdict(entry: Entry) -> str:
+def verdict(entry: BenchmarkRow) -> str:
     """The bar of a row and whether its ratio keeps it; empty without a bar."""
     if entry.bar is None:
         return ""
     return f"{entry.bar:.2f} {'kept' if entry.ratio_to_floor <= entry.bar else 'EXCEEDED'}"
 
 
-def table(entries: Sequence[Entry]) -> Table:
+def table(entries: Sequence[BenchmarkRow]) -> Table:
     """The rows as a table: ratio to the floor, quartiles, bar, each peer's ratio and how many times ours it is."""
     result = Table(
         title="Time as a ratio to the floor (median of interleaved rounds, one thread)", expand=False
@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         work(options.worker[0], Path(options.worker[1]))
         return 0
     console = Console(width=None if sys.stdout.isatty() else 150)
-    entries: list[Entry] = []
+    entries: list[BenchmarkRow] = []
     failures: list[str] = []
     for module in options.modules:
         console.print(f"{module} ...")

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss, one_hot
 
-from benchmarks.harness import Entry, compare
+from benchmarks.harness import BenchmarkRow, compare
 from snnkit import datasets
 from snnkit.layers import LIF
 from snnkit.sparse import EventFrames, EventLinear
@@ -199,14 +199,14 @@ def peers() -> dict[str, Build]:
 
 def _entry(
     name: str, floor: Step, own: Step, others: dict[str, Step], bar: float, note: str, rounds: int
-) -> Entry:
+) -> BenchmarkRow:
     ratios = compare(floor, {"own": own, **others}, rounds=rounds)
     mine = ratios.pop("own")
     medians = {peer: ratio.median for peer, ratio in ratios.items()}
-    return Entry(name, mine.median, (mine.low, mine.high), medians, bar=bar, note=note)
+    return BenchmarkRow(name, mine.median, (mine.low, mine.high), medians, bar=bar, note=note)
 
 
-def dense_entry(name: str, frames: Tensor, hidden: int, bar: float, note: str, rounds: int) -> Entry:
+def dense_entry(name: str, frames: Tensor, hidden: int, bar: float, note: str, rounds: int) -> BenchmarkRow:
     """Training steps on one fixed dense batch."""
     x = gather(frames, torch.arange(BATCH))
     target = one_hot(torch.arange(BATCH) % CLASSES, CLASSES).float()
@@ -219,7 +219,7 @@ def dense_entry(name: str, frames: Tensor, hidden: int, bar: float, note: str, r
     return _entry(name, step(ann), step(snnkit_lif), others, bar, note, rounds)
 
 
-def sparse_entry(frames: Tensor, origin: str, rounds: int) -> Entry:
+def sparse_entry(frames: Tensor, origin: str, rounds: int) -> BenchmarkRow:
     """Whole iterations, a random batch assembled in each; ours from compressed rows."""
     hidden, count = 800, len(frames)
     targets = one_hot(torch.arange(count) % CLASSES, CLASSES).float()
@@ -254,7 +254,7 @@ def sparse_entry(frames: Tensor, origin: str, rounds: int) -> Entry:
     return _entry("train_2312_sparse", dense(ann), own, others, 0.60, note, rounds)
 
 
-def entries(rounds: int = 15) -> list[Entry]:
+def entries(rounds: int = 15) -> list[BenchmarkRow]:
     """Return the rows ``train_2312``, ``train_784`` and ``train_2312_sparse``."""
     frames, origin = nmnist_frames()
     shape = f"T = {STEPS}, batch {BATCH}"

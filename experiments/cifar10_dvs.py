@@ -118,12 +118,7 @@ class Trained:
 def run(
     sizes: Sizes, output: Path, *, root: Path | None = None, progress: bool = True
 ) -> list[dict[str, Any]]:
-    """Fill ``output``; see :func:`experiments.rows.fill`.
-
-    Raises:
-        DataNotFoundError: If CIFAR10-DVS is not there.
-        ValueError: If ``output`` was made with other settings.
-    """
+    """Fill ``output``, see :func:`experiments.rows.fill`; what is not there raises ``FileNotFoundError``."""
     folder = find("cifar10_dvs", root)
     trained = Trained(sizes, root)
     jobs = [Job({"system": "QCFS network", "steps": 0}, trained.analog)]

@@ -92,13 +92,7 @@ def jobs(networks: list[Network], sizes: Sizes) -> list[Job]:
 def run(
     sizes: Sizes, output: Path, *, root: Path | None = None, progress: bool = True
 ) -> list[dict[str, Any]]:
-    """Fill ``output``; see :func:`experiments.rows.fill`.
-
-    Raises:
-        DataNotFoundError: If the images are not there.
-        FileNotFoundError: If the weights are not there.
-        ValueError: If ``output`` was made with other settings.
-    """
+    """Fill ``output``, see :func:`experiments.rows.fill`; what is not there raises ``FileNotFoundError``."""
     weights, used = sources(root)
     model = resnet20(weights)
     pool, _ = cifar10(root, "train", sizes.thresholds).tensors()

@@ -164,13 +164,7 @@ def jobs(experiment: Experiment) -> list[Job]:
 def run(
     sizes: Sizes, output: Path, *, root: Path | None = None, progress: bool = True
 ) -> list[dict[str, Any]]:
-    """Fill ``output``; see :func:`experiments.rows.fill`.
-
-    Raises:
-        DataNotFoundError: If the images are not there.
-        FileNotFoundError: If the weights are not there.
-        ValueError: If ``output`` was made with other settings.
-    """
+    """Fill ``output``, see :func:`experiments.rows.fill`; what is not there raises ``FileNotFoundError``."""
     weights, used = sources(root)
     settings = asdict(sizes)
     del settings["steps"]  # more of them may be added to a file

@@ -103,12 +103,7 @@ def run(
     root: Path | None = None,
     progress: bool = True,
 ) -> list[dict[str, Any]]:
-    """Fill ``output``; see :func:`experiments.rows.fill`.
-
-    Raises:
-        DataNotFoundError: If the images are not there.
-        ValueError: If ``output`` was made with other settings.
-    """
+    """Fill ``output``, see :func:`experiments.rows.fill`; what is not there raises ``FileNotFoundError``."""
     folder = find("cifar10", root)
     images, labels = cifar10(root, "test", sizes.images).tensors()
     chosen = names or pretrained_names()

@@ -187,17 +187,7 @@ def rate_decode(spikes: Tensor) -> Tensor:
 
 
 def latency_decode(spikes: Tensor) -> Tensor:
-    """Class whose neuron fired first.
-
-    Args:
-        spikes: ``[T, ..., classes]``, floating point.
-
-    Returns:
-        Class indices (int64), shape ``spikes.shape[1:-1]``, the lowest index on a tie, -1 if none fired.
-
-    Raises:
-        TypeError: if ``spikes`` is not floating point.
-        ValueError: if there is no time step or no class axis.
+    """Class whose neuron fired first; arguments, result and errors as in :func:`rate_decode`.
 
     Source: latency code with argmin read-out.
     """

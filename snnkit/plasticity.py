@@ -97,19 +97,7 @@ def nearest_neighbour(rule: STDP, pre: Tensor, post: Tensor) -> Tensor:
     """Change of the weights when a spike pairs only with the last earlier spike of the other side.
 
     Each post spike is potentiated by the last earlier pre spike; each pre spike is depressed by the last
-    earlier post spike (the symmetric scheme).
-
-    Args:
-        rule: the learning window.
-        pre: input spikes ``[T, N, inputs]``, floating point.
-        post: output spikes ``[T, N, outputs]``.
-
-    Returns:
-        ``[outputs, inputs]``.
-
-    Raises:
-        TypeError: if a train is not floating point.
-        ValueError: if shapes do not fit.
+    earlier post spike (the symmetric scheme). Arguments, result and errors as in :func:`all_to_all`.
 
     Source: Morrison et al., Biological Cybernetics 2008, symmetric nearest-neighbour pairing.
     """
@@ -147,18 +135,6 @@ def online_step(rule: STDP, traces: Traces, pre: Tensor, post: Tensor) -> tuple[
 
 def online(rule: STDP, pre: Tensor, post: Tensor) -> Tensor:
     """On-line STDP over whole trains; equal to :func:`all_to_all`, in memory that does not grow with T.
-
-    Args:
-        rule: the learning window.
-        pre: input spikes ``[T, N, inputs]``, floating point.
-        post: output spikes ``[T, N, outputs]``.
-
-    Returns:
-        ``[outputs, inputs]``.
-
-    Raises:
-        TypeError: if a train is not floating point.
-        ValueError: if shapes do not fit.
 
     Source: Morrison et al., Biological Cybernetics 2008, implementation by local variables.
     """

@@ -13,15 +13,15 @@ import torch
 from rich.console import Console
 
 from benchmarks import harness, run
-from benchmarks.harness import Entry, Ratio
+from benchmarks.harness import BenchmarkRow, Ratio
 
 FAKE = """
 import os
 import torch
-from benchmarks.harness import Entry
+from benchmarks.harness import BenchmarkRow
 
 def entries():
-    return [Entry("one", 1.5, (1.4, 1.6), {"peer": 3.0}, peak_mb=float(torch.get_num_threads()), bar=2.0,
+    return [BenchmarkRow("one", 1.5, (1.4, 1.6), {"peer": 3.0}, peak_mb=float(torch.get_num_threads()), bar=2.0,
                   note=os.environ["OMP_NUM_THREADS"])]
 """
 
@@ -84,15 +84,15 @@ def test_peak_growth_reports_a_process_that_dies() -> None:
 # --- the report -------------------------------------------------------------------------------------------
 
 
-def example(name: str = "train", ratio: float = 1.04, bar: float | None = 1.1) -> Entry:
-    return Entry(
+def example(name: str = "train", ratio: float = 1.04, bar: float | None = 1.1) -> BenchmarkRow:
+    return BenchmarkRow(
         name, ratio, (1.0, 1.1), {"spikingjelly": 1.25, "norse": 1.7}, peak_mb=12.0, bar=bar, note="n"
     )
 
 
 def test_bench_json_has_the_agreed_keys(tmp_path: Path) -> None:
     path = tmp_path / "build" / "bench.json"
-    run.write([example(), Entry("events", 2.3, (2.2, 2.4))], path)
+    run.write([example(), BenchmarkRow("events", 2.3, (2.2, 2.4))], path)
     assert json.loads(path.read_text()) == [
         {
             "name": "train",
@@ -111,14 +111,17 @@ def test_bench_json_has_the_agreed_keys(tmp_path: Path) -> None:
     [
         ([example(), example()], "found twice: train"),
         (
-            [Entry("bad", float("nan"), (1.0, 2.0))],
+            [BenchmarkRow("bad", float("nan"), (1.0, 2.0))],
             "ratio_to_floor must be a positive finite number; got nan",
         ),
-        ([Entry("bad", 1.0, (2.0, 1.0))], "not in order"),
-        ([Entry("bad", 1.0, (1.0, 2.0), {"peer": 0.0})], "peer must be a positive finite number; got 0.0"),
+        ([BenchmarkRow("bad", 1.0, (2.0, 1.0))], "not in order"),
+        (
+            [BenchmarkRow("bad", 1.0, (1.0, 2.0), {"peer": 0.0})],
+            "peer must be a positive finite number; got 0.0",
+        ),
     ],
 )
-def test_bad_rows_leave_the_file_alone(tmp_path: Path, entries: list[Entry], message: str) -> None:
+def test_bad_rows_leave_the_file_alone(tmp_path: Path, entries: list[BenchmarkRow], message: str) -> None:
     path = tmp_path / "bench.json"
     path.write_text("before")
     with pytest.raises(ValueError, match=message):
@@ -143,7 +146,7 @@ def test_modules_run_in_a_fresh_process_with_one_thread(tmp_path: Path) -> None:
     (tmp_path / "fake_bench.py").write_text(FAKE)
     environment = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(run.ROOT)])}
     (entry,) = run.collect("fake_bench", environment)
-    assert entry == Entry("one", 1.5, (1.4, 1.6), {"peer": 3.0}, peak_mb=1.0, bar=2.0, note="1")
+    assert entry == BenchmarkRow("one", 1.5, (1.4, 1.6), {"peer": 3.0}, peak_mb=1.0, bar=2.0, note="1")
 
 
 def test_failing_module_is_named_and_the_rest_is_written(
@@ -166,7 +169,7 @@ def test_failing_module_is_named_and_the_rest_is_written(
 def test_default_is_every_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def collect(name: str) -> list[Entry]:
+    def collect(name: str) -> list[BenchmarkRow]:
         asked.append(name)
         return [example(name)]
 
@@ -185,4 +188,4 @@ def test_worker_writes_every_field(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert run.main(["--worker", "fake_bench_two", str(path)]) == 0
     assert asked == [1]
     (row,) = json.loads(path.read_text())
-    assert Entry(**{**row, "iqr": tuple(row["iqr"])}).note == "7"
+    assert BenchmarkRow(**{**row, "iqr": tuple(row["iqr"])}).note == "7"

@@ -34,7 +34,7 @@ _TIMINGS = ("seconds", "peak_mb")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SoakResult:
     """What a soak ended with: submissions graded, lost, there twice, with another result; and what was killed."""
 
     graded: int
@@ -176,7 +176,7 @@ def compare(names: list[str], peace: Path, disturbed: Path) -> tuple[int, int, i
     return len(got), lost, twice, different
 
 
-def soak(count: int, seed: int, folder: Path, pause: float) -> Outcome:
+def soak(count: int, seed: int, folder: Path, pause: float) -> SoakResult:
     """Grade ``count`` submissions in peace and disturbed, in ``folder``, and compare."""
     submissions, peace, disturbed = folder / "submissions", folder / "peace", folder / "disturbed"
     submissions.mkdir(parents=True)
@@ -190,7 +190,7 @@ def soak(count: int, seed: int, folder: Path, pause: float) -> Outcome:
     (disturbed / "isolation").mkdir(parents=True)
     shutil.copy(peace / "isolation" / "secret", disturbed / "isolation" / "secret")
     workers, coordinators = grade_disturbed(submissions, disturbed, seed, count, pause)
-    return Outcome(*compare(names, peace, disturbed), workers, coordinators)
+    return SoakResult(*compare(names, peace, disturbed), workers, coordinators)
 
 
 def main() -> int:

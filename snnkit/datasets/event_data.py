@@ -76,27 +76,11 @@ class EventData:
 
         Raises:
             ValueError, OverflowError: as :func:`snnkit.events.frames_by_count`.
-
-        Source: see :func:`snnkit.events.frames_by_count`.
         """
         return self._frames(frames_by_count, steps, dtype, progress)
 
     def frames_by_time(self, steps: int, dtype: DTypeLike = np.uint8, progress: bool = False) -> NDArray[Any]:
-        """Sum every recording into frames of equal duration.
-
-        Args:
-            steps: Number of frames T.
-            dtype: Type of the counts.
-            progress: Whether to show a progress bar.
-
-        Returns:
-            Counts ``[N, T, 2, H, W]``.
-
-        Raises:
-            ValueError, OverflowError: as :func:`snnkit.events.frames_by_time`.
-
-        Source: see :func:`snnkit.events.frames_by_time`.
-        """
+        """Sum every recording into frames of equal duration; arguments as in :meth:`frames_by_count`."""
         return self._frames(frames_by_time, steps, dtype, progress)
 
     def _frames(

@@ -115,20 +115,7 @@ def mnist(root: str | Path | None = None, part: str = "train", count: int | None
 
 
 def fashion_mnist(root: str | Path | None = None, part: str = "train", count: int | None = None) -> ImageData:
-    """Load Fashion-MNIST from idx files, compressed or not.
-
-    Args:
-        root: Folder to look in; by default ``SNNKIT_DATA``, then the cache.
-        part: ``"train"`` (60,000, or 10,000 from files ``train10k-*``) or ``"test"`` (10,000).
-        count: Take only the first so many.
-
-    Returns:
-        Images ``[N, 1, 28, 28]``.
-
-    Raises:
-        DataNotFoundError: if it is not there.
-        DataError: if a file is broken.
-        ValueError: if ``part`` is neither or there are not ``count`` images.
+    """Load Fashion-MNIST as :func:`mnist` does MNIST; files ``train10k-*`` hold a training part of 10,000.
 
     Source: Xiao, Rasul, Vollgraf, arXiv:1708.07747 (2017).
     """

@@ -52,19 +52,8 @@ def frames_by_time(
 ) -> NDArray[Any]:
     """Sum events into ``steps`` frames that each last the same time.
 
-    Args:
-        events: A recording sorted by time.
-        steps: Number of frames T. A recording shorter than T microseconds falls into the last frame.
-        height: Rows H of the sensor.
-        width: Columns W of the sensor.
-        dtype: Type of the counts.
-
-    Returns:
-        Counts ``[T, 2, H, W]``.
-
-    Raises:
-        ValueError: if T < 1, times decrease, or an event lies outside the sensor.
-        OverflowError: if a count does not fit ``dtype``.
+    The recording is sorted by time; one shorter than T microseconds falls into the last frame. Arguments, result
+    and errors as in :func:`frames_by_count`, and ``ValueError`` if times decrease.
 
     Source: SpikingJelly, ``integrate_events_by_fixed_frames_number`` with ``split_by="time"``.
     """

@@ -112,25 +112,9 @@ def two_layer_event_snn(
 ) -> nn.Sequential:
     """:func:`two_layer_snn` on sparse batches: :class:`snnkit.sparse.EventLinear` takes the place of the first layer.
 
-    Compress the frames with ``EventFrames.from_dense(counts, numpy.log1p)`` for the same network.
-
-    Args:
-        inputs: pixels of a frame.
-        hidden: hidden neurons.
-        classes: outputs.
-        neuron: builds the hidden neurons.
-        readout: maps ``[T, N, classes]`` to ``[N, classes]``; None takes :class:`MeanOverTime`.
-        dropout: share of the hidden spikes dropped while training.
-        gain: factor on the initial weights.
-
-    Returns:
-        A module from an :class:`snnkit.sparse.EventBatch` to ``[N, classes]``.
-
-    Raises:
-        TypeError: a size is not a whole number.
-        ValueError: a size is below 1, ``dropout`` is outside [0, 1] or ``gain`` is not positive.
-
-    Source: layer sizes of Lee et al. 2016 for N-MNIST.
+    Compress the frames with ``EventFrames.from_dense(counts, numpy.log1p)`` for the same network. Arguments and
+    errors are those of :func:`two_layer_snn`; the module maps an :class:`snnkit.sparse.EventBatch` to
+    ``[N, classes]``.
     """
     first = EventLinear(inputs, hidden)
     return _two_layers(first, first.weight, hidden, classes, neuron, readout, dropout, gain)

@@ -141,6 +141,7 @@ def test_wrong_calls_end_with_status_2() -> None:
         assert run(*words)[0] == 2
 
 
+@pytest.mark.slow
 def test_help_needs_no_torch() -> None:
     code = (
         "import sys; from typer.testing import CliRunner; from snnkit.cli import app\n"
@@ -153,6 +154,7 @@ def test_help_needs_no_torch() -> None:
     assert not {"torch", "numpy", "matplotlib", "sklearn", "spikingjelly"} & set(loaded.stdout.split())
 
 
+@pytest.mark.slow
 def test_runs_as_a_module() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "snnkit.cli", "--version"], capture_output=True, text=True, check=True

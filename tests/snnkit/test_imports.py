@@ -21,11 +21,29 @@ PUBLIC = sorted(
 CONVERSION = [name for name in PUBLIC if name.startswith("snnkit.conversion")]
 
 
+FRESH = f"""
+import sys
+wrong = []
+for name in {PUBLIC!r}:
+    for old in [old for old in sys.modules if old.split(".")[0] == "snnkit"]:
+        del sys.modules[old]
+    import snnkit
+    found = snnkit
+    for part in name.split(".")[1:]:
+        found = getattr(found, part, None)
+    if found is None or found is not sys.modules.get(name):
+        wrong.append(name)
+assert not wrong, wrong
+"""
+"""Reach every module by attributes, each time with nothing of snnkit imported."""
+
+
 def run(program: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_dotted_path_imports_what_it_needs_and_no_more() -> None:
     run(
         "import sys, snnkit\n"
@@ -34,6 +52,11 @@ def test_a_dotted_path_imports_what_it_needs_and_no_more() -> None:
         "assert 'snnkit.conversion.remedies' not in sys.modules, 'remedies was not asked for'\n"
         "snnkit.conversion.remedies.SignedSpikes, snnkit.conversion.tuning.tune, snnkit.conversion.studies.STUDIES\n"
     )
+
+
+@pytest.mark.slow
+def test_every_dotted_path_works_after_import_snnkit_alone() -> None:
+    run(FRESH)
 
 
 @pytest.mark.parametrize("name", PUBLIC)
