@@ -295,7 +295,7 @@ def count_played(network: SpikingNetwork, frames: Tensor) -> Operations:
 
     Args:
         network: A converted network with its thresholds.
-        frames: Inputs over time, [T, N, ...]; see :meth:`snnkit.conversion.SpikingNetwork.play`.
+        frames: Inputs over time, [T, N, ...]; see :meth:`snnkit.conversion.network.SpikingNetwork.play`.
 
     Returns:
         The counts over all T steps.
