@@ -1,10 +1,10 @@
-"""From a trained ANN to a spiking network: conversion, thresholds, calibration and the analysis of its errors.
+"""From a trained ANN to a spiking network: conversion, thresholds, calibration, analysis of errors.
 
-The way through: :func:`convert` a model, :func:`set_thresholds` on calibration images (QCFS brings its own), perhaps
-:func:`calibrate`, then ``network(images, steps)``.
+The way through: :func:`convert` a model, :func:`set_thresholds` on calibration images (QCFS brings its own),
+perhaps :func:`calibrate`, then ``network(images, steps)``.
 ``qcfs`` has the trained quantised activation; ``monitor`` reads what a running network does, ``errors`` and
-``unevenness`` (with ``studies``) say where accuracy is lost, ``remedies`` what can be done about it, and ``tuning`` fits
-a network through its time steps. These modules are imported on first use.
+``unevenness`` (with ``studies``) say where accuracy is lost, ``remedies`` what can be done about it, and
+``tuning`` fits a network through its time steps. These modules are imported on first use.
 """
 
 from __future__ import annotations

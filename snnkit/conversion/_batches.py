@@ -17,8 +17,8 @@ def image_batches(images: Images, batch_size: int) -> Iterator[Tensor]:
     """Yield batches of images, channels-last where they have two space axes.
 
     Args:
-        images: A tensor [N, ...], or something that can be gone through again and again (a list, a DataLoader) and
-            gives batches [n, ...] or tuples that begin with one.
+        images: A tensor [N, ...], or something that can be gone through again and again (a list, a
+            DataLoader) and gives batches [n, ...] or tuples that begin with one.
         batch_size: n for a tensor; otherwise the batches are taken as they come.
 
     Raises:

@@ -1,14 +1,14 @@
 """Calibration of a converted network: bias, potential and weight correction, layer after layer.
 
-At layer l let x be the ANN's activation and phi the average output of the spiking layer over T steps, both on the
-calibration images, and e = x - phi. The layers in front have been corrected before e is measured.
+At layer l let x be the ANN's activation and phi the average output of the spiking layer over T steps, both on
+the calibration images, and e = x - phi. The layers in front have been corrected before e is measured.
 
 * bias correction:      b_c  <- b_c + mean of e over batch and space
 * potential correction: v(0) <- T times the mean of e over the batch, per neuron, measured from v(0) = 0
-* weight calibration:   minimise ||x - ClipFloor(W phi_before + b)||^2, straight-through floor, no unrolling in time
+* weight calibration:   minimise ||x - ClipFloor(W phi_before + b)||^2, straight-through floor, not unrolled
 
-The bias is added to the current of every step (``SpikingActivation.shift``): the same as a bias of the convolution,
-and it also works where several branches are added in front of the neurons.
+The bias is added to the current of every step (``SpikingActivation.shift``): the same as a bias of the
+convolution, and it also works where several branches are added in front of the neurons.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class PotentialCorrection:
 class WeightCalibration:
     """Fit the weights in front of a layer to the ANN's activation, with the average spikes as input.
 
-    The response is the clip-floor staircase with the layer's own shift and v(0); its floor passes gradients straight
-    through, without which they would be 0. Nothing is unrolled in time.
+    The response is the clip-floor staircase with the layer's own shift and v(0); its floor passes gradients
+    straight through, without which they would be 0. Nothing is unrolled in time.
 
     Args:
         iterations: Adam steps per layer, one calibration batch each.
@@ -130,7 +130,7 @@ class WeightCalibration:
 
 @dataclass(frozen=True)
 class LayerReport:
-    """Mean squared error of one layer before and after its own corrections (those in front are done in both)."""
+    """Mean squared error of one layer before and after its own corrections; those in front are done."""
 
     layer: str
     before: float
@@ -145,14 +145,14 @@ def calibrate(
     batch_size: int = 64,
     progress: bool = True,
 ) -> list[LayerReport]:
-    """Correct a converted network in place, layer after layer, each measured after those in front are corrected.
+    """Correct a converted network in place, layer after layer, each after those in front are corrected.
 
     Args:
         network: A converted network whose thresholds are set.
         images: Calibration images [N, ...], or batches of them.
         steps: T of the later run; the corrections fit this T.
-        corrections: :class:`BiasCorrection`, :class:`PotentialCorrection`, :class:`WeightCalibration`, applied to
-            each layer in this order.
+        corrections: :class:`BiasCorrection`, :class:`PotentialCorrection`, :class:`WeightCalibration`,
+            applied to each layer in this order.
         batch_size: Images at a time.
         progress: Show a progress bar.
 
@@ -168,10 +168,7 @@ def calibrate(
     require_steps(steps)
     if not corrections:
         raise ValueError("no correction given; expected at least one, such as BiasCorrection()")
-    neurons = network.neurons()
-    for name, neuron in neurons.items():
-        if not neuron.is_set:
-            raise RuntimeError(f"layer '{name}' has no threshold yet; call set_thresholds before calibrate")
+    neurons = network.with_thresholds()
     network.reset_state()
     stages = make_stages(network.body.graph, neurons)
     last_reader = {node: position for position, stage in enumerate(stages) for node in stage.inputs}

@@ -7,12 +7,12 @@ For a neuron that sent N spikes in T steps, with average current z and q = clip(
                           + q theta/T - clip(z, 0, theta)  quantisation: whole spikes only
                           + clip(z, 0, theta) - ReLU(z)    clipping: at most T spikes
 
-Against the ANN's own activation a = f(z_ann) of the same neuron two terms more complete the sum (to the rounding
-of the ANN's floating-point type):
-``activation`` = ReLU(z) - f(z), zero for a ReLU network, and ``propagated`` = f(z) - a, what earlier layers caused.
+Against the ANN's own activation a = f(z_ann) of the same neuron two terms more complete the sum (to the
+rounding of the ANN's floating-point type):
+``activation`` = ReLU(z) - f(z), zero for a ReLU network, and ``propagated`` = f(z) - a, from earlier layers.
 
-Convention: z is the mean current *without* the shift that a neuron adds to it; shift and v(0) belong to the rounding
-and so to quantisation.  Sums are kept in float64.
+Convention: z is the mean current *without* the shift that a neuron adds to it; shift and v(0) belong to the
+rounding and so to quantisation.  Sums are kept in float64.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def split_errors(
 ) -> ErrorSplit:
     """Split the error of neurons exactly into unevenness, quantisation and clipping.
 
-    q comes from the count and the final potential (:func:`snnkit.conversion.unevenness.classify`), not from a sum of
-    currents: rounding in that sum could otherwise move q by one and report an error that did not happen.
+    q comes from the count and the final potential (:func:`snnkit.conversion.unevenness.classify`), not from a
+    sum of currents: rounding in that sum could move q by one and report an error that did not happen.
 
     Args:
         average_current: z, sum of the currents over T, any shape, floating point.
@@ -101,7 +101,7 @@ def split_run(run: LayerRun, tolerance: float = 0.0) -> ErrorSplit:
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean (the signed bias), mean absolute value and root mean square of a quantity over inputs and neurons."""
+    """Mean (the signed bias), mean absolute value and root mean square over inputs and neurons."""
 
     mean: float
     mean_abs: float
@@ -112,9 +112,9 @@ class Moments:
 class LayerErrors:
     """The errors of one layer over all inputs.
 
-    ``total`` is against ReLU of the layer's own average current; ``against_ann`` against the ANN's activation.
-    ``extra``, ``missing`` and ``silenced`` are shares of all neurons, as ``uneven`` is; ``silenced`` neurons should
-    not have fired at all (q = 0 < N).
+    ``total`` is against ReLU of the layer's own average current; ``against_ann`` against that of the ANN.
+    ``extra``, ``missing`` and ``silenced`` are shares of all neurons, as ``uneven`` is; ``silenced`` neurons
+    should not have fired at all (q = 0 < N).
     """
 
     name: str
@@ -219,18 +219,11 @@ def measure_errors(
 ) -> list[LayerErrors]:
     """Errors of every layer of a running network, against its own currents and against the ANN.
 
-    Args:
-        network: a converted network with thresholds.
-        batches: input batches ``[N, ...]``, at least one.
-        steps: number of time steps T.
-        tolerance: see :func:`snnkit.conversion.unevenness.classify`.
-
-    Returns:
-        One :class:`LayerErrors` per layer of neurons, in running order.
+    ``batches`` are inputs ``[N, ...]``, at least one; ``tolerance`` is that of
+    :func:`snnkit.conversion.unevenness.classify`.  The layers come in running order.
 
     Raises:
-        TypeError: if ``network`` is not a converted network.
-        ValueError: if there is no batch, ``steps`` is below 1, or a firing rule sent counts outside [0, steps].
+        ValueError: if there is no batch, ``steps`` is below 1, or a rule sent counts outside [0, steps].
 
     Source: Bu et al., ICLR 2022, section 4; Li et al., ICML 2021, for the propagated part.
     """
@@ -241,7 +234,7 @@ def measure_errors(
 def measure_frame_errors(
     network: SpikingNetwork, batches: Iterable[Tensor], *, tolerance: float = 0.0
 ) -> list[LayerErrors]:
-    """:func:`measure_errors` for batches of frames ``[T, N, ...]``, all with the same T; the ANN sees the mean frame.
+    """:func:`measure_errors` for frames ``[T, N, ...]``, all with one T; the ANN sees the mean frame.
 
     Raises:
         ValueError: if T differs; and for the reasons of :func:`measure_errors`.

@@ -39,7 +39,7 @@ WithWeight = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 
 def batchnorm_affine(norm: BatchNorm) -> tuple[Tensor, Tensor]:
-    """Scale and bias [C] that a BatchNorm applies in evaluation mode: gamma / sqrt(var + eps), beta - mean scale.
+    """Scale and bias [C] of a BatchNorm in evaluation mode: gamma / sqrt(var + eps), beta - mean scale.
 
     Raises:
         ConversionError: If it keeps no running statistics.

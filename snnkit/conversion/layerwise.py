@@ -1,10 +1,11 @@
-"""Layer-by-layer runs of a converted network on calibration images, each layer on the spikes kept from those in front.
+"""Layer-by-layer runs of a converted network, each layer on the spikes that were kept from those in front.
 
-The network is cut at its neurons into stages, and the spikes of one layer on all images are kept (one bit a step) until
-the last layer that reads them is done. So the T steps of a layer run once for the measurement, once more for
-each further correction and once to pass on the corrected spikes: BC is 2, BC + PC 3 runs of the network, whatever
-its depth. Convolutions bound the time. Memory is N x neurons x T/8 bytes per layer that is still read; a
-real-valued sum that several layers read (the stream of a pre-activation network) takes 4 bytes a step instead.
+The network is cut at its neurons into stages, and the spikes of one layer on all images are kept (one bit a
+step) until the last layer that reads them is done. So the T steps of a layer run once for the measurement,
+once more for each further correction and once to pass on the corrected spikes: BC is 2, BC + PC 3 runs of the
+network, whatever its depth. Convolutions bound the time. Memory is N x neurons x T/8 bytes per layer that is
+still read; a real-valued sum that several layers read (the stream of a pre-activation network) takes 4 bytes
+a step instead.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from snnkit.conversion.schedule import is_spiking, reads_shape
 
 __all__ = ["Layer", "Run", "Stage", "make_stages"]
 
-# --- what a value is over time ----------------------------------------------------------------------------------
+# --- what a value is over time ------------------------------------------------------------------------------
 
 
 class _Train(Protocol):
@@ -92,7 +93,7 @@ class _Spikes:
         return total.div_(self.steps)
 
 
-# --- the network, cut into stages -------------------------------------------------------------------------------
+# --- the network, cut into stages ---------------------------------------------------------------------------
 
 
 @dataclass
@@ -264,7 +265,7 @@ class Layer:
         neuron.reset_state()
 
     def _average(self, index: int, keep: bool) -> Tensor:
-        """Average output on batch ``index``; with ``keep`` what was sent is kept for the layers that follow."""
+        """Average output on batch ``index``; ``keep`` keeps what was sent for the layers that follow."""
         train: Any
         if self.neuron is None and self._static():
             average = next(self._currents(index))

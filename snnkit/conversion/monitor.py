@@ -25,7 +25,7 @@ __all__ = ["LayerRun", "ann_activations", "depth", "record", "record_frames", "s
 class LayerRun:
     """What the neurons of one layer received and did in a run; tensors are ``[N, C, ...]``.
 
-    ``threshold`` broadcasts against them.  ``current`` is z, the mean over the steps without the neuron's shift.
+    ``threshold`` broadcasts against them.  ``current`` is z, the mean over the steps without the shift.
     """
 
     current: Tensor

@@ -1,4 +1,4 @@
-"""The converted network: neurons at every activation, the image as a constant current, logits averaged over time."""
+"""The converted network, its running and its summary."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["SpikingNetwork"]
 
 
 class SpikingNetwork(nn.Module):
-    """A converted network: neurons at every activation, the image as a constant current, logits averaged over T.
+    """Neurons at every activation of a traced ANN, the image as a constant current, logits averaged over T.
 
-    What only the image decides (the first convolution) is computed once per run, and so is what follows the last
-    neurons, from their average output.
+    What only the image decides (the first convolution) is computed once per run, and so is what follows the
+    last neurons, from their average output.
     State is updated in place; images and weights are kept channels-last.
 
     Attributes:
@@ -51,6 +51,17 @@ class SpikingNetwork(nn.Module):
         names = [str(node.target) for node in self.body.graph.nodes if node.op == "call_module"]
         modules = {name: self.body.get_submodule(name) for name in names}
         return {name: m for name, m in modules.items() if isinstance(m, SpikingActivation)}
+
+    def with_thresholds(self) -> dict[str, SpikingActivation]:
+        """:meth:`neurons`, or a RuntimeError that names the first layer without a threshold."""
+        neurons = self.neurons()
+        for name, neuron in neurons.items():
+            if not neuron.is_set:
+                raise RuntimeError(
+                    f"layer '{name}' has no threshold yet; "
+                    "call set_thresholds(network, images, Maximum()) first"
+                )
+        return neurons
 
     def activation(self, name: str) -> nn.Module:
         """The ANN's activation at the layer ``name``."""
@@ -94,17 +105,6 @@ class SpikingNetwork(nn.Module):
             neuron.reset_state()
         self._constants, self._started = (), False
 
-    def _ready(self) -> dict[str, SpikingActivation]:
-        """The layers of neurons, which all have thresholds, at the state before the first step."""
-        neurons = self.neurons()
-        for name, neuron in neurons.items():
-            if not neuron.is_set:
-                raise RuntimeError(
-                    f"layer '{name}' has no threshold yet; call set_thresholds(network, images, Maximum()) first"
-                )
-        self.reset_state()
-        return neurons
-
     def start(self, x: Tensor) -> None:
         """Reset and take up the images [N, ...]: what only they decide is computed here, once.
 
@@ -117,7 +117,8 @@ class SpikingNetwork(nn.Module):
         if x.dim() < 2 or x.shape[0] == 0:
             raise ValueError(f"x must have shape [N, ...] with N at least 1; got {list(x.shape)}")
         require_finite("x", x)
-        neurons = self._ready()
+        neurons = self.with_thresholds()
+        self.reset_state()
         if self._schedule is None:
             self._schedule = make_schedule(self.body, neurons)
         with torch.no_grad():
@@ -171,8 +172,8 @@ class SpikingNetwork(nn.Module):
         Args:
             x: Images [N, ...], the same constant current at every step.
             steps: T.
-            time_chunk: How many steps to push through the linear layers at once. By default 8 for one image, where
-                the calls cost as much as the arithmetic, fewer for more images, and 1 from five on.
+            time_chunk: How many steps to push through the linear layers at once. By default 8 for one image,
+                where the calls cost as much as the arithmetic, fewer for more images, and 1 from five on.
 
         Raises:
             TypeError: If ``x`` is not floating point.
@@ -192,7 +193,7 @@ class SpikingNetwork(nn.Module):
         return self._logits(last, steps) + self.readout_bias
 
     def play(self, frames: Tensor) -> Tensor:
-        """Mean logits [N, classes] for an input that changes from step to step, such as the frames of an event camera.
+        """Mean logits [N, classes] for an input that changes from step to step, such as an event camera's.
 
         The ANN to compare with sees the mean frame.  All layers run at every step, the first one too.
 
@@ -204,13 +205,14 @@ class SpikingNetwork(nn.Module):
             ValueError: If ``frames`` is empty, holds NaN or infinity, or has no axis for time.
             RuntimeError: If a threshold is not set.
 
-        Source: Bu et al., ICLR 2022, eqs. (3)-(7), with a current that depends on t in the first layer as well.
+        Source: Bu et al., ICLR 2022, eqs. (3)-(7), with a current that depends on t in the first layer.
         """
         require_float("frames", frames)
         if frames.dim() < 3 or frames.numel() == 0:
             raise ValueError(f"frames must have shape [T, N, ...], not empty; got {list(frames.shape)}")
         require_finite("frames", frames)
-        self._ready()
+        self.with_thresholds()
+        self.reset_state()
         with torch.no_grad():
             total: Tensor = self.body(_channels_last(frames[0])).clone()
             for frame in frames[1:]:

@@ -3,10 +3,12 @@
 A converted layer is integrate-and-fire with soft reset.
 At step t it adds the current z(t) to its potential and transmits spikes of height theta:
 
-    charge(t) = v(t-1) + z(t) + shift,    output(t) = theta Theta(charge(t) - theta),    v(t) = charge(t) - output(t)
+    charge(t) = v(t-1) + z(t) + shift
+    output(t) = theta Theta(charge(t) - theta)
+    v(t)      = charge(t) - output(t)
 
 with Theta(0) = 1 and v(0) = ``initial``.
-Whatever a firing rule transmits is subtracted from the potential, so the average output obeys, for every rule,
+Whatever a firing rule transmits is subtracted from the potential, so for every rule the average output obeys
 
     average = mean current + shift - (v(T) - v(0)) / T        (QCFS, eq. (9))
 
@@ -224,7 +226,8 @@ class SpikingActivation(nn.Module):
         return torch.empty_like(current).copy_(align(self.initial, current))
 
     def extra_repr(self) -> str:
-        return f"threshold={describe(self.threshold)}, shift={describe(self.shift)}, initial={describe(self.initial)}"
+        values = {"threshold": self.threshold, "shift": self.shift, "initial": self.initial}
+        return ", ".join(f"{name}={describe(value)}" for name, value in values.items())
 
 
 def describe(value: Tensor) -> str:
@@ -239,18 +242,8 @@ def clip_floor(current: Tensor, *, threshold: Tensor, initial: Tensor | float, s
 
     :math:`\frac{\theta}{T}\,\mathrm{clip}\big(\lfloor \frac{T z + v(0)}{\theta} \rfloor, 0, T\big)`.
     It is exact unless there is unevenness error.
-
-    Args:
-        current: z, any shape (a shift per step is part of it).
-        threshold: theta, broadcastable against ``current``.
-        initial: v(0), broadcastable against ``current``.
-        steps: T.
-
-    Returns:
-        The average output, the shape of ``current``.
-
-    Raises:
-        ValueError: If ``steps`` is below 1.
+    ``current`` is z of any shape (a shift per step is part of it); ``threshold`` and ``initial`` broadcast
+    against it.
 
     Source: Deng & Gu, ICLR 2021, eq. (8); with v(0): Bu et al., ICLR 2022.
     """
@@ -303,7 +296,7 @@ class BiasShift:
 
 @dataclass(frozen=True)
 class InitialPotential:
-    """v(0) = theta/2: the same counts as :class:`BiasShift` under a constant current, earlier spikes otherwise.
+    """v(0) = theta/2: the same counts as :class:`BiasShift` under a constant current, else earlier spikes.
 
     Source: Bu et al., AAAI 2022; Bu et al., ICLR 2022.
     """

@@ -2,21 +2,21 @@ r"""The quantisation clip-floor-shift (QCFS) activation: train the staircase tha
 
     h(z) = clip * clamp(floor(z * levels / clip + 1/2), 0, levels) / levels
 
-Convention: ``clip`` (lambda) is one trainable number per layer and becomes the threshold; ``levels`` (L) is fixed.
+Convention: ``clip`` (lambda), one trainable number per layer, becomes the threshold; ``levels`` (L) is fixed.
 
 Three gradients are in use for the same forward pass; they differ in where dh/dz is 1 instead of 0:
 
-* :class:`PaperRegion`, (-clip/2L, clip - clip/2L): the staircase has not yet reached its top.  **Run here**: it is
-  the published one, it is 0 wherever the output is saturated, and ``clip`` then takes the whole gradient there.
-* :class:`FloorThenClamp`, [-clip/2L, clip + clip/2L): what automatic differentiation gives when the rounding is
-  done first; the gradient still passes for half a step above the clip.
+* :class:`PaperRegion`, (-clip/2L, clip - clip/2L): the staircase has not yet reached its top.  **Run here**:
+  it is the published one and 0 wherever the output is saturated; ``clip`` takes the whole gradient there.
+* :class:`FloorThenClamp`, [-clip/2L, clip + clip/2L): what automatic differentiation gives when the rounding
+  is done first; the gradient still passes for half a step above the clip.
 * :class:`ClampThenFloor`, [0, clip]: the clamp is done first; no gradient below 0, as for ReLU.
 
-With the floor replaced by the identity in the backward pass (straight-through), dh/dclip is (h - z)/clip inside the
-region, 1 above it and 0 below.
+With the floor replaced by the identity in the backward pass (straight-through), dh/dclip is (h - z)/clip
+inside the region, 1 above it and 0 below.
 
-Conversion: threshold = clip and v(0) = clip/2 (:meth:`QCFS.spiking_parameters`).  With T = levels and no unevenness
-error the spiking network then equals the trained one; with T != levels the errors cancel on average.
+Conversion: threshold = clip and v(0) = clip/2 (:meth:`QCFS.spiking_parameters`).  With T = levels and no
+unevenness error the spiking network equals the trained one; with T != levels the errors cancel on average.
 """
 
 from __future__ import annotations
@@ -162,8 +162,8 @@ class QCFS(nn.Module):
         region: where the gradient of the input is 1.
 
     Raises:
-        TypeError, ValueError: for bad arguments, see :func:`staircase`; also in ``forward``, when training has
-            driven ``clip`` to 0 or below.
+        TypeError, ValueError: for bad arguments, see :func:`staircase`; also in ``forward``, when training
+            has driven ``clip`` to 0 or below.
 
     Source: Bu et al., ICLR 2022, eqs. (16)-(18).
     """
@@ -192,10 +192,7 @@ class QCFS(nn.Module):
         return _apply(z, self.clip, self.levels, 0.5, self.region)
 
     def spiking_parameters(self) -> SpikingParameters:
-        """What the converter sets: threshold = clip and v(0) = clip/2.
-
-        Returns:
-            :class:`SpikingParameters`, plain numbers.
+        """What the converter sets: threshold = clip and v(0) = clip/2, as plain numbers.
 
         Source: Bu et al., ICLR 2022, section 4.2.
         """
@@ -214,20 +211,10 @@ def use_qcfs(
 ) -> nn.Module:
     """Replace every ``nn.ReLU`` inside a model by its own :class:`QCFS`, in place.
 
-    Calls of ``F.relu`` cannot be seen from outside and stay as they are; a ReLU module that the model calls at
-    several places becomes one QCFS with one clip for all of them.
+    Calls of ``F.relu`` cannot be seen from outside and stay as they are; a ReLU module that the model calls
+    at several places becomes one QCFS with one clip for all of them.
 
-    Args:
-        module: a model that contains ``nn.ReLU`` modules.
-        levels: number of steps L.
-        clip: initial clip of every activation.
-        region: where the gradient of the input is 1.
-
-    Returns:
-        ``module``.
-
-    Raises:
-        ValueError: if there is no ``nn.ReLU`` to replace.
+    The other arguments are those of :class:`QCFS`.  A ValueError says that there is nothing to replace.
 
     Source: Bu et al., ICLR 2022, section 4.4.
     """
@@ -249,36 +236,18 @@ def use_qcfs(
 
 
 def qcfs_layers(module: nn.Module) -> dict[str, QCFS]:
-    """The QCFS activations of a model by name, in order of registration.
-
-    Args:
-        module: any model.
-
-    Returns:
-        ``{qualified name: activation}``, empty if there is none.
-
-    Source: none, a look-up.
-    """
+    """``{qualified name: QCFS activation}`` of a model, in order of registration; empty if there is none."""
     return {name: child for name, child in module.named_modules() if isinstance(child, QCFS)}
 
 
 def mean_conversion_error(levels: int, steps: int, *, phi: float = 0.5, points: int = 16) -> float:
     """Mean of (spiking neuron - QCFS activation) for z uniform on [0, clip], in units of clip.
 
-    The spiking neuron has threshold = clip, v(0) = phi * clip, ``steps`` time steps and no unevenness.  The grid
-    holds the midpoints of ``2 * points * levels * steps`` equal cells, so with phi = 0 or 1/2 no point lies on a jump.
+    The spiking neuron has threshold = clip, v(0) = phi * clip, ``steps`` time steps and no unevenness.  The
+    grid holds the midpoints of ``2 * points * levels * steps`` equal cells, so with phi = 0 or 1/2 no point
+    lies on a jump.
 
-    Args:
-        levels: steps L of the activation.
-        steps: time steps T of the spiking neuron.
-        phi: shift of both.
-        points: fineness of the grid.
-
-    Returns:
-        The mean error; 0 to rounding for phi = 1/2.
-
-    Raises:
-        ValueError: if a number is below 1 or phi leaves [0, 1].
+    It is 0 to rounding for phi = 1/2.
 
     Source: Bu et al., ICLR 2022, theorem 2.
     """

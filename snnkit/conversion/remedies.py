@@ -2,16 +2,17 @@
 
 * :class:`SignedSpikes`: a neuron may take a spike back by sending one of height -threshold.
 * :class:`ExactTracking`: signed bursts; the count equals floor(X(t)), bounded to 0..T, after every step.
-* :class:`Silence` (residual potential, SRP): neurons whose potential after a pre-run is not positive stay silent in
-  the real run (:func:`residual_mask`, :func:`residuals_silenced`).
-* offset spikes (COS): a pre-run finds neurons with extra or missing spikes and moves their v(0) by what removes or
-  adds exactly one spike (:func:`shifted_start`, :func:`offsets_calibrated`).
+* :class:`Silence` (residual potential, SRP): neurons whose potential after a pre-run is not positive stay
+  silent in the real run (:func:`residual_mask`, :func:`residuals_silenced`).
+* offset spikes (COS): a pre-run finds neurons with extra or missing spikes and moves their v(0) by what
+  removes or adds exactly one spike (:func:`shifted_start`, :func:`offsets_calibrated`).
 * :func:`wait_then_fire`: a layer collects its input for T steps and fires afterwards.
 * :func:`permute_spikes`: a random order of each neuron's output spikes.
 
-Convention: a remedy that changes what a neuron sends is a firing rule of :mod:`snnkit.conversion.neuron`.  It runs over
-arrays by :func:`snnkit.conversion.unevenness.fire` and in a converted network by :func:`firing_rules`.  What needs a
-pre-run is a ``with`` block that gives the number of time steps it ran: they are part of the latency.
+Convention: a remedy that changes what a neuron sends is a firing rule of :mod:`snnkit.conversion.neuron`.  It
+runs over arrays by :func:`snnkit.conversion.unevenness.fire` and in a converted network by
+:func:`firing_rules`.  What needs a pre-run is a ``with`` block that gives the number of time steps it ran:
+they are part of the latency.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def firing_rules(network: SpikingNetwork, rules: Mapping[str, FiringRule]) -> It
             layers[name].reset_state()
 
 
-# --- spikes of either sign -----------------------------------------------------------------------------------
+# --- spikes of either sign ----------------------------------------------------------------------------------
 
 
 class SignedSpikes:
@@ -77,7 +78,7 @@ class SignedSpikes:
 
     This removes most extra spikes; a neuron that took one back too early can miss one at the end.
 
-    Source: "negative spikes" of signed neuron models (Wang et al., IJCAI 2022), with the count kept at 0 or above.
+    Source: "negative spikes" of signed neuron models (Wang et al., IJCAI 2022), with a count of at least 0.
     """
 
     def __init__(self) -> None:
@@ -124,7 +125,7 @@ class ExactTracking:
         self._count = None
 
 
-# --- silence (SRP) -------------------------------------------------------------------------------------------
+# --- silence (SRP) ------------------------------------------------------------------------------------------
 
 
 class Silence:
@@ -141,7 +142,8 @@ class Silence:
     def fire(self, charge: Tensor, threshold: Tensor, output: Tensor) -> None:
         if self.mask.shape != charge.shape:
             raise ValueError(
-                f"the mask was made for shape {list(self.mask.shape)}; the batch has shape {list(charge.shape)}"
+                f"the mask was made for shape {list(self.mask.shape)}; "
+                f"the batch has shape {list(charge.shape)}"
             )
         torch.ge(charge, threshold, out=output)
         output.mul_(threshold).masked_fill_(self.mask, 0)
@@ -156,16 +158,7 @@ def residual_mask(v_end: Tensor, threshold: float | Tensor, tolerance: float = 0
     A potential below 0 at the end says that the neuron received less charge than it has sent, or none at all;
     most such neurons should not have fired.
 
-    Args:
-        v_end: potential after the pre-run.
-        threshold: positive number or tensor.
-        tolerance: share of the threshold that still counts as nothing.
-
-    Returns:
-        Boolean tensor shaped like ``v_end``.
-
-    Raises:
-        ValueError: if the threshold is not positive or ``tolerance`` leaves [0, 1].
+    The mask has the shape of ``v_end``; ``tolerance`` lies in [0, 1].
 
     Source: Hao et al., AAAI 2023, section 4; the authors' code silences below an absolute potential of 0.001.
     """
@@ -196,7 +189,7 @@ def residuals_silenced(
         yield pre_steps
 
 
-# --- offset spikes (COS) -------------------------------------------------------------------------------------
+# --- offset spikes (COS) ------------------------------------------------------------------------------------
 
 
 class Extremes(BinarySpikes):
@@ -242,21 +235,15 @@ def offset_shift(
 ) -> Tensor:
     """Change of v(0) that removes one spike where there are too many and adds one where there are too few.
 
-    Lowering v(0) by ``d >= threshold`` with ``weakest_firing - d`` below the threshold removes that spike; the charge
-    it keeps restores every later step, so no other spike is lost.  Raising v(0) is the mirror image.
+    Lowering v(0) by ``d >= threshold`` with ``weakest_firing - d`` below the threshold removes that spike;
+    the charge it keeps restores every later step, so no other spike is lost.  Raising v(0) mirrors this.
 
     Args:
-        excess: N - q of each neuron.
+        excess: N - q of each neuron; the shift has its shape, and is 0 where it is 0.
         weakest_firing: smallest charge at which the neuron fired (+inf if never).
         strongest_silent: largest charge at which it did not fire (-inf if it always fired).
         threshold: positive number or tensor that broadcasts against ``excess``.
-        margin: share of the threshold kept between the moved charge and the threshold.
-
-    Returns:
-        The shift, shaped like ``excess``; 0 where ``excess`` is 0.
-
-    Raises:
-        ValueError: if the threshold is not positive or the margin leaves (0, 1).
+        margin: share of the threshold, in (0, 1/2], kept between the moved charge and the threshold.
 
     Source: Hao et al., ICLR 2023, section 4.2 (calibrating offset spikes).
     """
@@ -311,9 +298,9 @@ def offsets_calibrated(
 ) -> Iterator[int]:
     """Offset-spike calibration (COS); within the block every neuron starts from its own moved v(0).
 
-    Layer by layer, each on the spikes of the layers before it, already corrected: every pass of every layer is a
-    run of ``pre_steps`` steps.  With ``together`` one run serves all layers: cheaper, but a deep layer is judged
-    on input that is corrected only by the passes before.
+    Layer by layer, each on the spikes of the layers before it, already corrected: every pass of every layer
+    is a run of ``pre_steps`` steps.  With ``together`` one run serves all layers: cheaper, but a deep layer
+    is judged on input that is corrected only by the passes before.
 
     Args:
         network: the converted network; its v(0) are restored afterwards.
@@ -325,7 +312,7 @@ def offsets_calibrated(
     Yields:
         The number of time steps that the preparation took: layers * passes * rho, or passes * rho together.
 
-    Source: Hao et al., ICLR 2023, section 4 (bridging the gap between ANNs and SNNs by calibrating offset spikes).
+    Source: Hao et al., ICLR 2023, section 4 (calibrating offset spikes).
     """
     require_steps(pre_steps, "pre_steps")
     require_steps(passes, "passes")
@@ -358,15 +345,14 @@ def _shift_once(network: SpikingNetwork, x: Tensor, pre_steps: int, original: di
         layers[name].set_initial(value)
 
 
-# --- the order of spikes -------------------------------------------------------------------------------------
+# --- the order of spikes ------------------------------------------------------------------------------------
 
 
 def wait_then_fire(currents: Tensor, threshold: float | Tensor = 1.0, v0: float | Tensor = 0.0) -> Firing:
     """Collect the whole input without firing, then fire from the collected charge, one spike a step.
 
-    The count is that of a neuron which fires on the average current, whatever the order; it costs T more steps.
-
-    Arguments are those of :func:`snnkit.conversion.unevenness.fire`; the T steps returned are those of firing.
+    The count is that of a neuron which fires on the average current, whatever the order, for T more steps.
+    Arguments are those of :func:`snnkit.conversion.unevenness.fire`; the T steps of firing are returned.
 
     Source: integrate first, fire afterwards; Bu et al., ICLR 2022, eq. (12) then holds exactly.
     """

@@ -2,8 +2,8 @@
 
 What the image alone decides (the first convolution) is *constant*.
 What follows the last neurons is affine, so it is applied once, to the average of its inputs.
-Only the *step* in between runs T times; for a few images several time steps are folded into the batch of its linear
-layers (a *chunk*), because there the calls cost as much as the arithmetic.
+Only the *step* in between runs T times; for a few images several time steps are folded into the batch of its
+linear layers (a *chunk*), because there the calls cost as much as the arithmetic.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _module(
     return fx.GraphModule(parts, graph)
 
 
-# --- several time steps at once --------------------------------------------------------------------------------
+# --- several time steps at once -----------------------------------------------------------------------------
 
 
 class _Chunk(nn.Module):

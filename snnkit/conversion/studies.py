@@ -1,6 +1,6 @@
 """Worked cases of the unevenness error: one neuron with threshold 1 and a short list of currents.
 
-In A two inputs of rates 0.6 and 0.4 act through weights 2 and -2, in B one through 1.5; in C the average is negative.
+In A two inputs of rates 0.6 and 0.4 act through weights 2 and -2, in B one through 1.5; C is negative.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["STUDIES", "Outcome", "Study", "order_histogram"]
 
 
 class Outcome(NamedTuple):
-    """What a :class:`Study` does; ``times`` count from 1, ``rate`` is N/T, ``target`` is ReLU of the average."""
+    """What a :class:`Study` does; ``times`` count from 1, ``rate`` is N/T, ``target`` ReLU of the average."""
 
     times: tuple[int, ...]
     rate: float

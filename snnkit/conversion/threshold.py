@@ -1,12 +1,12 @@
 """Thresholds of a converted network from the activations of its ANN on calibration images.
 
-Three rules, each per layer or per channel: the maximum, a percentile, and the threshold that minimises the squared
-error of the spike count's clip-floor staircase.
+Three rules, each per layer or per channel: the maximum, a percentile, and the threshold that minimises the
+squared error of the spike count's clip-floor staircase.
 Activations are seen batch by batch and never kept; what is accumulated over batches is exact (a maximum, the
 largest values, a sum of squared errors), not a moving average.
 
-A channel that never gets above 0 on the calibration images is *dead*: it takes the largest threshold among the
-layer's other channels, so that it stays as silent as it was.
+A channel that never gets above 0 on the calibration images is *dead*: it takes the largest threshold among
+the layer's other channels, so that it stays as silent as it was.
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ class _MaximumCollector:
 
 @dataclass(frozen=True)
 class Percentile:
-    """theta = a percentile of all activations, zeros included, with linear interpolation as in ``numpy.percentile``.
+    """theta = a percentile of all activations, zeros included, interpolated as in ``numpy.percentile``.
 
-    It is exact over all batches; memory is the share of values above the percentile, so it is meant for high ones.
+    It is exact over all batches; memory is the share of values above the percentile, so take a high one.
 
     Args:
         percent: Between 0 and 100.
@@ -154,9 +154,9 @@ class _PercentileCollector:
 class Adaptive:
     r"""theta that minimises the squared error of the clip-floor staircase, by grid search.
 
-    :math:`\theta^* = \arg\min_\theta \sum (\mathrm{ClipFloor}(x; T, \theta) - \mathrm{ReLU}(x))^2` over the grid
-    max(x) i/G, i = 1..G (0 would divide by 0), with the flooring that the network will run: plain, or centred by
-    half a level for a bias shift or an initial potential.
+    :math:`\theta^* = \arg\min_\theta \sum (\mathrm{ClipFloor}(x; T, \theta) - \mathrm{ReLU}(x))^2` over the
+    grid max(x) i/G, i = 1..G (0 would divide by 0), with the flooring that the network will run: plain, or
+    centred by half a level for a bias shift or an initial potential.
 
     Args:
         steps: T of the run.

@@ -1,8 +1,8 @@
 """From a plain PyTorch network to a spiking one, by tracing.
 
-:func:`convert` traces an ``nn.Module`` with ``torch.fx``, folds BatchNorm into the convolution or linear layer in
-front of it, and puts a :class:`~snnkit.conversion.neuron.SpikingActivation` at *every call* of a ReLU or QCFS
-activation (a module used twice becomes two layers of neurons).
+:func:`convert` traces an ``nn.Module`` with ``torch.fx``, folds BatchNorm into the convolution or linear
+layer in front of it, and puts a :class:`~snnkit.conversion.neuron.SpikingActivation` at *every call* of a
+ReLU or QCFS activation (a module used twice becomes two layers of neurons).
 Everything else has to be linear (or affine): it is applied to the spikes of every time step as it is.
 The image is a constant current, the last layer has no neurons, and the logits are averaged over time.
 What cannot be converted raises :class:`ConversionError`, which names the place.
@@ -47,7 +47,7 @@ class QuantisedActivation(Protocol):
     levels: int
 
 
-# --- what may stand between two layers of neurons -------------------------------------------------------------
+# --- what may stand between two layers of neurons -----------------------------------------------------------
 
 _LINEAR_MODULES: tuple[type[nn.Module], ...] = (
     nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
@@ -97,7 +97,7 @@ def _trace(model: nn.Module) -> fx.Graph:
     except Exception as error:
         raise ConversionError(
             f"{type(model).__name__} cannot be traced: {error}. The forward pass has to run the same operations for "
-            "every image: move checks of values or shapes out of forward (for example into a forward pre-hook)"
+            "every image: move checks of values or shapes out of forward (say, into a forward pre-hook)"
         ) from error
 
 
@@ -326,8 +326,9 @@ def convert(model: nn.Module) -> SpikingNetwork:
     Tracing reads ``x += y`` as ``x = x + y``.
 
     Args:
-        model: An ``nn.Module`` whose forward takes one tensor [N, ...] and returns logits [N, classes]. ReLU (module,
-            ``F.relu``, ``torch.relu``, ``x.relu()``) or QCFS is its only nonlinearity; pooling is average pooling.
+        model: An ``nn.Module`` whose forward takes one tensor [N, ...] and returns logits [N, classes]. ReLU
+            (module, ``F.relu``, ``torch.relu``, ``x.relu()``) or QCFS is its only nonlinearity; pooling is
+            average pooling.
 
     Returns:
         The spiking network; ``print`` it for the table of its layers.

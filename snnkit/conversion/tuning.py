@@ -1,13 +1,13 @@
 """One-off tuning of a converted network through its own time steps: both halves of the course in one method.
 
-Thresholds, shifts and v(0) of all layers are fitted together on calibration images.  The network runs as it will be
-run, T steps of binary spikes, and the gradient passes each spike through a triangle, as in surrogate training.  The
-loss compares averages with the ANN:
+Thresholds, shifts and v(0) of all layers are fitted together on calibration images.  The network runs as it
+will be run, T steps of binary spikes, and the gradient passes each spike through a triangle, as in surrogate
+training.  The loss compares averages with the ANN:
 
     sum over layers of  mean (phi - a)^2 / mean a^2,   plus the same of the logits
 
-so that a layer learns not only to follow its own target but to send what keeps later layers on theirs.  Weights stay as
-they are; nothing is learnt about a test image, no step is added, and spikes stay binary.
+so that a layer learns not only to follow its own target but to send what keeps later layers on theirs.
+Weights stay as they are; nothing is learnt about a test image, no step is added, and spikes stay binary.
 """
 
 from __future__ import annotations
@@ -84,25 +84,16 @@ class TunableNeuron(nn.Module):
 def tunable(network: SpikingNetwork, width: float = 0.5) -> tuple[nn.Module, dict[str, TunableNeuron]]:
     """A copy of the network's body whose neurons can be learnt, one call per time step.
 
-    Args:
-        network: a converted network with thresholds.
-        width: half-width of the surrogate, in thresholds.
-
-    Returns:
-        The body, with frozen weights, and its neurons by name.
+    Its weights are frozen; ``width`` is the half-width of the surrogate, in thresholds.
 
     Raises:
         RuntimeError: if a threshold is not set.
         ValueError: if the width is not positive, or a layer has another firing rule than binary spikes.
-
-    Source: none, a copy.
     """
     require_positive("width", width)
     body = copy.deepcopy(network.body)
     layers = {}
-    for name, neuron in network.neurons().items():
-        if not neuron.is_set:
-            raise RuntimeError(f"layer '{name}' has no threshold yet; call set_thresholds before tune")
+    for name, neuron in network.with_thresholds().items():
         if type(neuron.rule) is not BinarySpikes:
             raise ValueError(
                 f"layer '{name}' fires by {type(neuron.rule).__name__}; only BinarySpikes can be tuned"
@@ -116,7 +107,7 @@ def tunable(network: SpikingNetwork, width: float = 0.5) -> tuple[nn.Module, dic
 
 
 def played(body: nn.Module, layers: dict[str, TunableNeuron], x: Tensor, steps: int) -> Tensor:
-    """Mean logits of a body from :func:`tunable` over ``steps`` steps, with gradients; the sums stay in its layers."""
+    """Mean logits of a body from :func:`tunable`, with gradients; the sums stay in its layers."""
     for layer in layers.values():
         layer.reset()
     total: Tensor = body(x)
@@ -145,7 +136,8 @@ def tune(
         steps: T of the later run; what is learnt fits this T.
         iterations: Adam steps, one batch each.
         batch_size: images of a batch.
-        learning_rate: at the start, in thresholds (that of the shift is divided by ``steps``); falls along a cosine.
+        learning_rate: at the start, in thresholds (that of the shift is divided by ``steps``); falls along a
+            cosine.
         width: half-width of the surrogate, in thresholds.
         seed: order of the images.
         progress: show a progress bar.
@@ -155,11 +147,12 @@ def tune(
 
     Raises:
         TypeError: if the images are not floating point.
-        ValueError: if there are no images, one is not finite, a number is not positive, or a layer has another firing
-            rule than binary spikes.
+        ValueError: if there are no images, one is not finite, a number is not positive, or a layer has
+            another firing rule than binary spikes.
         RuntimeError: if a threshold is not set, or the loss is no longer finite.
 
-    Source: loss of Li et al., ICML 2021, section 4, minimised by the gradient of Neftci, Mostafa and Zenke 2019.
+    Source: loss of Li et al., ICML 2021, section 4, minimised by the gradient of Neftci, Mostafa and Zenke
+        2019.
     """
     for name, value in (("steps", steps), ("iterations", iterations), ("batch_size", batch_size)):
         require_steps(value, name)

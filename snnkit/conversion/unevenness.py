@@ -1,12 +1,13 @@
 """The unevenness error: what the order of the input does to the number of output spikes.
 
 Contents: the theorem that names the case (:func:`classify`, :func:`classify_one`), the ratchet behind it
-(:func:`ratchet`, :func:`burst_counts`, :func:`order_cannot_matter`) and the profile over the depth of a random network
-(:func:`depth_profile`).  Worked cases are in :mod:`snnkit.conversion.studies`.
+(:func:`ratchet`, :func:`burst_counts`, :func:`order_cannot_matter`) and the profile over the depth of a
+random network (:func:`depth_profile`).  Worked cases are in :mod:`snnkit.conversion.studies`.
 
 Convention: integrate-and-fire neurons with soft reset that fire at the threshold; currents are ``[T, ...]``.
-``expected`` is the count q = clip(floor(X), 0, T) with X = (v(0) + sum of currents)/threshold: what the same charge
-gives when it arrives evenly.  ``excess`` is N - q, so it is positive for extra spikes and negative for missing ones.
+``expected`` is the count q = clip(floor(X), 0, T) with X = (v(0) + sum of currents)/threshold: what the same
+charge gives when it arrives evenly.  ``excess`` is N - q, so it is positive for extra spikes and negative for
+missing ones.
 """
 
 from __future__ import annotations
@@ -80,9 +81,9 @@ def classify(
 ) -> Verdict:
     """Name the case of every neuron and count its extra or missing spikes.
 
-    The final potential is compared with 0 and the threshold directly, and never rebuilt from a sum of currents, so
-    a running network in float32 is judged by the potential that it has.  The cases hold for every v(0), but
-    outside [0, threshold) even a constant current need not give q.
+    The final potential is compared with 0 and the threshold directly, and never rebuilt from a sum of
+    currents, so a running network in float32 is judged by the potential that it has.  The cases hold for
+    every v(0), but outside [0, threshold) even a constant current need not give q.
 
     Args:
         count: number of spikes N, whole numbers in [0, steps], any shape.
@@ -97,7 +98,8 @@ def classify(
 
     Raises:
         TypeError: if ``v_end`` is not floating point or ``steps`` no int.
-        ValueError: if a count lies outside [0, steps], the potential is not finite or the threshold not positive.
+        ValueError: if a count lies outside [0, steps], the potential is not finite or the threshold not
+            positive.
 
     Source: with v(T) = threshold (X - N), q = clip(floor(X), 0, T) and N differ in the cases named by
     :class:`Case`; Bu et al., ICLR 2022, section 4.3, states the condition with a closed interval.
@@ -167,7 +169,7 @@ def expected_count(charge: Tensor, *, threshold: float | Tensor, steps: int) -> 
 
 
 class Firing(NamedTuple):
-    """Spikes ``[T, ...]`` (multiples of the threshold that are sent) and the potential after the last step."""
+    """Spikes ``[T, ...]`` (multiples of the threshold) and the potential after the last step."""
 
     spikes: Tensor
     v_end: Tensor
@@ -214,8 +216,8 @@ def fire(
 def ratchet(currents: Tensor, threshold: float | Tensor = 1.0, v0: float | Tensor = 0.0) -> Tensor:
     """The count of the integrate-and-fire neuron, written without a potential.
 
-    ``N(t) = N(t-1) + [X(t) >= N(t-1) + 1]`` with ``X(t) = (v(0) + sum of the first t currents)/threshold``: the
-    count never goes down (extra spikes) and goes up by at most one a step (missing spikes).
+    ``N(t) = N(t-1) + [X(t) >= N(t-1) + 1]`` with ``X(t) = (v(0) + sum of the first t currents)/threshold``:
+    the count never goes down (extra spikes) and goes up by at most one a step (missing spikes).
 
     Arguments and errors are those of :func:`fire`; N(t) is ``[T, ...]``, int64.
 
@@ -246,8 +248,8 @@ def burst_counts(currents: Tensor, threshold: float | Tensor = 1.0, v0: float | 
 def order_cannot_matter(currents: Tensor, threshold: float | Tensor = 1.0) -> Tensor:
     """True where a sufficient condition excludes unevenness for every ``0 <= v(0) < threshold``.
 
-    The condition: all currents of the neuron lie in [0, threshold], or all are <= 0, or all are >= threshold.  A
-    constant current meets it, so the first layer of a network with analogue input has no unevenness error.
+    The condition: all currents of the neuron lie in [0, threshold], or all are <= 0, or all are >= threshold.
+    A constant current meets it, so the first layer of a network with analogue input has no unevenness error.
 
     ``currents`` are ``[T, ...]``; the answer has the shape of one step.  Errors are those of :func:`fire`.
 
@@ -272,7 +274,7 @@ def _require_currents(currents: Tensor, threshold: float | Tensor) -> None:
         raise ValueError(f"currents must be [T, ...] with T >= 1; got shape {list(currents.shape)}")
 
 
-# --- a random network, layer by layer ---------------------------------------------------------------------
+# --- a random network, layer by layer -----------------------------------------------------------------------
 
 Rule = Callable[[Tensor, Tensor, Tensor], Firing]
 
@@ -309,15 +311,10 @@ def random_dense_net(
     """A network with He weights, standard normal input, and a quantile of its activations as thresholds.
 
     Args:
-        layers: number of layers.
-        width: neurons per layer.
-        samples: number of inputs.
+        layers, width, samples: number of layers, of neurons per layer, of inputs.
         levels: levels of the rounded activations from which the next layer's threshold is taken.
         quantile: share of the pre-activations, ReLU applied, that lies below the threshold.
-        seed: seed of the generator.
-
-    Returns:
-        :class:`DenseNet` in float64.
+        seed: seed of the generator; the network is in float64.
 
     Source: He et al., ICCV 2015, for the weights.
     """
@@ -359,9 +356,6 @@ def depth_profile(
     Args:
         rules: what a layer does with its currents, one rule for all layers or one each.
         levels: levels of the rounded network that ``relative_rmse`` compares with; ``steps`` unless given.
-
-    Returns:
-        One :class:`LayerProfile` per layer.
 
     Raises:
         ValueError: if the number of rules is not the number of layers.

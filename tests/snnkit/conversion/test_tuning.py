@@ -116,5 +116,5 @@ def test_bad_input_is_refused() -> None:
     ):
         tune(network, x, STEPS, iterations=1, progress=False)
     bare = convert(nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)))
-    with pytest.raises(RuntimeError, match="has no threshold yet; call set_thresholds before tune"):
+    with pytest.raises(RuntimeError, match="has no threshold yet; call set_thresholds"):
         tune(bare, torch.zeros(2, 2), STEPS)
