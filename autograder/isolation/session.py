@@ -237,42 +237,36 @@ class Session:
         Raises:
             IsolationError: a worker could not be started.
         """
-        replies: list[Reply] = []
         if obstacle := self._obstacle():
-            return ProbeResult(tuple(Reply("unrun", f"not run: {obstacle}") for _ in cases))
-        request = {
-            "op": "probe", "names": list(names), "cases": list(cases), "modules": list(modules),
-        }  # fmt: skip
+            return ProbeResult((Reply("unrun", f"not run: {obstacle}"),) * len(cases))
+        request = {"op": "probe", "names": list(names), "cases": list(cases), "modules": list(modules)}
         begun, printed = time.monotonic(), ""
-        rest = Reply("error", "your code ended the answer early")
+        replies: list[Reply] = []
+        took_longer = f"your code took longer than {self.limits.cell_seconds:g} s"
         try:
-            worker = self._ready()
-            elements = 0
-            for answer, arrays in self._exchange(worker, request):
-                if isinstance(answer, ProbeDone):
-                    printed = answer.printed
-                    if answer.status == "time":
-                        rest = Reply("time", f"your code took longer than {self.limits.cell_seconds:g} s")
-                    break
-                if (
-                    not isinstance(answer, CaseDone)
-                    or answer.index != len(replies)
-                    or len(replies) == len(cases)
-                ):
-                    raise self._failure(FrameError("answer", "not the answer to the next case"))
-                replies.append(Reply(answer.kind, answer.text, answer.name, arrays, answer.changed))
-                elements += sum(array.size for array in arrays.values())
-                if elements > 4 * self.frame_limits.elements:
-                    raise self._failure(
-                        FrameError("size", "the answers to one question are too large together")
-                    )
+            ending = self._collect(request, len(cases), replies)
+            printed = ending.printed
+            early = Reply("error", "your code ended the answer early")
+            rest = Reply("time", took_longer) if ending.status == "time" else early
         except _Gone as gone:
-            if gone.reason == "time":
-                rest = Reply("time", f"your code took longer than {self.limits.cell_seconds:g} s; {gone}")
-            else:
-                rest = Reply("died", f"your code could not be graded: {gone}")
+            died = Reply("died", f"your code could not be graded: {gone}")
+            rest = Reply("time", f"{took_longer}; {gone}") if gone.reason == "time" else died
         replies += [rest] * (len(cases) - len(replies))
         return ProbeResult(tuple(replies), printed, time.monotonic() - begun)
+
+    def _collect(self, request: dict[str, Any], count: int, replies: list[Reply]) -> ProbeDone:
+        """Send a probe of ``count`` cases and add each reply as it comes, up to the message that ends them."""
+        elements = 0
+        for answer, arrays in self._exchange(self._ready(), request):
+            if isinstance(answer, ProbeDone):
+                return answer
+            if not isinstance(answer, CaseDone) or answer.index != len(replies) or len(replies) == count:
+                raise self._failure(FrameError("answer", "not the answer to the next case"))
+            replies.append(Reply(answer.kind, answer.text, answer.name, arrays, answer.changed))
+            elements += sum(array.size for array in arrays.values())
+            if elements > 4 * self.frame_limits.elements:
+                raise self._failure(FrameError("size", "the answers to one question are too large together"))
+        raise AssertionError("unreachable")
 
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\n]*")

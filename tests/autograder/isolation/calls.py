@@ -7,6 +7,10 @@ from typing import Any
 
 from autograder.isolation.session import ProbeResult, Session
 
+GOOD = "def good(x):\n    return x + 1\n"
+CALL = "def call(answer, data):\n    return {'y': answer['good'](data)}\n"
+ATTACK = "def call(answer, data):\n    return {'y': answer['attack'](data)}\n"
+
 
 def probe(
     session: Session, source: str, function: str, names: Sequence[str], data: Sequence[Any]

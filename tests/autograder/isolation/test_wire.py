@@ -87,6 +87,7 @@ MESSAGES: list[Message] = [
     CellDone(1, "ok", [Stream("stderr", 'a"\\é\0\U0001f600'), Display({"text/plain": "3"})], 0.5),
     CellDone(1, "error", [Traceback("E", "text", ["line"] * 100)], 0.0),
     CaseDone(2, 7, "missing", "x is not defined", "x"),
+    CaseDone(3, 0, changed=(0, 2)),
     ProbeDone(2, "time", "printed", 999_999.0),
 ]
 
@@ -241,6 +242,8 @@ REFUSED = {
     "a kind of failure of this side": (frame(case(kind="unrun")), "answer"),
     "a long text": (frame(case(text="x" * 5001)), "answer"),
     "a long name": (frame(case(name="x" * 201)), "answer"),
+    "many changed arguments": (frame(case(changed=[0] * 101)), "answer"),
+    "a changed argument before the first": (frame(case(changed=[-1])), "answer"),
     "an ending with a long text": (
         frame(json.dumps({"op": "done", "id": 1, "status": "ok", "printed": "x" * 10_001, "seconds": 0}).encode()),
         "answer",
