@@ -149,6 +149,20 @@ def _fits(function: Callable[..., Any], args: Any, kwargs: Any) -> bool:
     return True
 
 
+def _one_of(found: Any, call: Any) -> Any:
+    """The result that is looked at."""
+    if not isinstance(found, (tuple, list)) or len(found) <= call.result:
+        raise FormError(
+            f"{_count(found)}, where {call.result + 1} or more were asked for", f"what {call.of} returns"
+        )
+    return found[call.result]
+
+
+def _count(found: Any) -> str:
+    count = len(found) if isinstance(found, (tuple, list)) else 1
+    return f"{count} value{'s'[: count != 1]}"
+
+
 def perform(
     answer: Mapping[str, Any], call: Any, results: tuple[str, ...], *, tensors: bool, double: bool = False
 ) -> tuple[Mapping[str, Any], list[int]]:
@@ -170,10 +184,11 @@ def perform(
         raise TypeError(f"{error} (so the question calls it)") from error
     if then:
         found = found(*then)
+    if call.result >= 0 and (isinstance(found, tuple) or not call.by):
+        found = _one_of(found, call)
     if call.by:
         import torch
 
-        found = found[call.result] if isinstance(found, tuple) else found
         upstream = handed(call.upstream, tensors=True, double=double)
         return {"gradient": torch.autograd.grad(found, sources, upstream)[0]}, []
     both = zip([*call.args, *call.kwargs.values()], [*args, *kwargs.values()], strict=True)
@@ -183,11 +198,8 @@ def perform(
     if len(results) == 1:
         return {results[0]: found}, changed
     if not isinstance(found, (tuple, list)) or len(found) != len(results):
-        count = len(found) if isinstance(found, (tuple, list)) else 1
-        raise FormError(
-            f"{count} value{'s'[: count != 1]}, where {len(results)} were asked for: {', '.join(results)}",
-            f"what {call.of} returns",
-        )
+        wanted = f"{len(results)} were asked for: {', '.join(results)}"
+        raise FormError(f"{_count(found)}, where {wanted}", f"what {call.of} returns")
     return dict(zip(results, found, strict=True)), changed
 
 

@@ -62,7 +62,7 @@ class Call:
     Args:
         then: arguments of a second call, of what came back (a class was called, its instance is now).
         by: positions of the arguments by which the result is differentiated; ``upstream`` is the gradient from above.
-        result: which of several results is differentiated.
+        result: which of several results is differentiated, or is the only one that is looked at (-1: all are).
         gives: names of what comes back, where the question's own do not fit this call.
     """
 
@@ -72,12 +72,16 @@ class Call:
     then: tuple[Any, ...] = ()
     by: tuple[int, ...] = ()
     upstream: Array | None = None
-    result: int = 0
+    result: int = -1
     gives: tuple[str, ...] = ()
 
     def on(self, *then: Any, gives: str = "") -> Call:
         """The same call, and what it gives called with these arguments."""
         return replace(self, then=then, gives=(gives,) if gives else ())
+
+    def only(self, result: int, gives: str) -> Call:
+        """The same call, of whose several results only one is looked at, by this name."""
+        return replace(self, result=result, gives=(gives,))
 
     def gradient(self, upstream: Array, *, by: int = 0, result: int = 0) -> Call:
         """The gradient by an argument (of the second call where there is one), against the one from above."""
@@ -199,7 +203,8 @@ class Question:
             named = {f"argument {at}": value for at, value in enumerate(call.args, start=1)} | dict(
                 call.kwargs
             )
-        return {**named, **({"x": call.then[0]} if call.then else {})}
+        above = {"upstream": call.upstream} if call.by else {}
+        return {**named, **({"x": call.then[0]} if call.then else {}), **above}
 
     def wrong(self, slip: Slip) -> Answer:
         """The slip's answer: the right one but for what is wrong."""

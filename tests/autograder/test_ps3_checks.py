@@ -9,83 +9,82 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from autograder.checks import checks_of
-from autograder.checks import ps3_dspike as ps3
-from autograder.checks.core import run
+from autograder.checks.ps3_dspike import (
+    any_threshold,
+    choice,
+    finite_difference,
+    formulas,
+    similarity,
+    training,
+)
+from autograder.checks.ps3_dspike.dspike import QUESTION as DSPIKE
+from autograder.judging import right_values, run
+from autograder.perform import attempt
+from autograder.question import call
 from snnkit import dspike, surrogate
 
-CHECKS = checks_of("ps3_dspike")
 SEEDS = range(3)
 
 
-def cases(check, seed, *groups):
-    return [case for case in check.draw(seed) if not groups or case.group in groups]
-
-
-def test_the_set_has_seven_questions_and_twenty_points():
-    assert len(CHECKS) == 7
-    assert sum(check.points for check in CHECKS) == 20
+def cases(question, seed, *groups):
+    return [case for case in question.draw(seed) if not groups or case.group in groups]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_expected_values_and_slopes_are_those_of_the_library(seed):
-    for case in cases(ps3.DSPIKE, seed):
-        x = torch.from_numpy(case.data["x"]).double() - 0.5
-        family = surrogate.Dspike(case.data["b"])
-        wanted = family.primitive(x) if case.data["part"] == "value" else family.derivative(x)
-        assert np.allclose(ps3.DSPIKE.expected(case.data)[case.data["part"]], wanted.numpy(), atol=1e-12)
-    for case in cases(ps3.SURROGATE, seed, "gradient"):
-        x = torch.from_numpy(case.data["x"]).double().requires_grad_()
-        family = surrogate.Dspike(case.data["b"])
-        (gradient,) = torch.autograd.grad(family(x), x, torch.from_numpy(case.data["upstream"]).double())
-        assert np.allclose(ps3.SURROGATE.expected(case.data)["gradient"], gradient.numpy(), atol=1e-12)
+def test_right_values_and_slopes_are_those_of_the_library(seed):
+    for case in cases(DSPIKE, seed):
+        u, b = case.call.args
+        x, family = torch.from_numpy(u).double() - 0.5, surrogate.Dspike(b)
+        wanted = family.primitive(x) if case.call.of == "dspike" else family.derivative(x)
+        (right,) = right_values(DSPIKE, case.call).values()
+        assert np.allclose(right, wanted.numpy(), atol=1e-12)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_expected_slope_at_any_threshold_is_the_derivative_of_the_expected_value(seed):
-    for case in cases(ps3.ANY_THRESHOLD, seed, "slope"):
-        v, theta, small = case.data["x"].astype(np.float64), case.data["threshold"], 1e-6
-
-        def value(v, data=case.data):
-            return ps3.ANY_THRESHOLD.expected({**data, "part": "value", "x": v})["value"]
-
+def test_right_slope_at_any_threshold_is_the_derivative_of_the_right_value(seed):
+    at = any_threshold.answer()["dspike_at"]
+    for case in cases(any_threshold.QUESTION, seed, "slope"):
+        v, b, theta = case.call.args
+        v, small = v.astype(np.float64), 1e-6
         smooth = (np.abs(v) > 1e-4) & (np.abs(v - 2 * theta) > 1e-4)
-        wanted = (value(v + small) - value(v - small)) / (2 * small)
-        assert np.allclose(ps3.ANY_THRESHOLD.expected(case.data)["slope"][smooth], wanted[smooth], atol=1e-5)
+        wanted = (at(v + small, b, theta)[0] - at(v - small, b, theta)[0]) / (2 * small)
+        assert np.allclose(at(v, b, theta)[1][smooth], wanted[smooth], atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_expected_limits_are_approached(seed):
-    for case in cases(ps3.ANY_THRESHOLD, seed, "flat", "sharp"):
-        near = {**case.data, "part": "value", "b": 1e-4 if case.group == "flat" else 1e5}
-        value = ps3.ANY_THRESHOLD.expected(near)["value"]
-        assert np.allclose(ps3.ANY_THRESHOLD.expected(case.data)[case.group], value, atol=1e-6)
+def test_right_limits_are_approached(seed):
+    at = any_threshold.answer()["dspike_at"]
+    for case in cases(any_threshold.QUESTION, seed, "flat", "sharp"):
+        v, theta = case.call.args
+        near, _ = at(v.astype(np.float64), 1e-4 if case.group == "flat" else 1e5, theta)
+        (right,) = right_values(any_threshold.QUESTION, case.call).values()
+        assert np.allclose(right, near, atol=1e-6)
 
 
 def test_what_the_statement_says_of_the_middle_line_alone():
-    far = ps3._middle(np.array([-30.0, 30.0]), 1.0)
+    far = formulas.middle(np.array([-30.0, 30.0]), 1.0)
     assert np.round(far, 2).tolist() == [-0.58, 1.58]
     fine = (np.arange(100_000) + 0.5) / 50_000 - 0.5
     for b in (0.5, 3.0, 10.0):
-        assert ps3._slope(fine, b).mean() * 2 == pytest.approx(1, rel=1e-4)
+        assert formulas.slope(fine, b).mean() * 2 == pytest.approx(1, rel=1e-4)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_expected_differences_are_those_of_the_library(seed):
-    for case in cases(ps3.FINITE_DIFFERENCE, seed, "smooth", "noise"):
-        data = case.data
-        if not len(data["places"]):
+def test_right_differences_are_those_of_the_library(seed):
+    for case in cases(finite_difference.QUESTION, seed, "smooth", "noise"):
+        asked = case.call.kwargs
+        if not len(asked["places"]):
             continue
-        weight = torch.from_numpy(data["weight"].copy())
+        weight = torch.from_numpy(asked["weight"].copy())
         found = dspike.finite_difference_gradient(
-            lambda weight=weight, data=data: torch.tensor(
-                ps3._loss(data, weight.numpy().reshape(-1)), dtype=torch.float64
+            lambda weight=weight, asked=asked: torch.tensor(
+                finite_difference.loss(asked, weight.numpy().reshape(-1)), dtype=torch.float64
             ),
             weight,
-            step=data["step"],
-            coordinates=torch.from_numpy(data["places"]),
+            step=asked["step"],
+            coordinates=torch.from_numpy(asked["places"]),
         )
-        wanted = ps3.FINITE_DIFFERENCE.expected(data)["difference"]
+        wanted = finite_difference.values(asked)["difference"]
         assert np.allclose(found.gradient.numpy(), wanted, rtol=1e-8, atol=1e-8)
 
 
@@ -99,51 +98,52 @@ def test_mistakes_in_a_difference_can_be_told_apart():
         {"scale": -1.0},
     ]
     for seed in SEEDS:
-        drawn = [case.data for case in cases(ps3.FINITE_DIFFERENCE, seed, "smooth")]
+        drawn = [case.call.kwargs for case in cases(finite_difference.QUESTION, seed, "smooth")]
         found = [
-            np.concatenate([ps3._differences(data, **way)["difference"] for data in drawn]) for way in ways
+            np.concatenate([finite_difference.values(asked, **way)["difference"] for asked in drawn])
+            for way in ways
         ]
         for at, one in enumerate(found):
             assert not any(np.allclose(one, other, rtol=1e-3) for other in found[at + 1 :])
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_expected_similarity_and_passes_are_those_of_the_library(seed):
-    for case in cases(ps3.SIMILARITY, seed, "cosine"):
-        wanted = dspike.cosine_similarity(torch.from_numpy(case.data["a"]), torch.from_numpy(case.data["b"]))
-        assert float(ps3.SIMILARITY.expected(case.data)["cosine"]) == pytest.approx(wanted)
-        assert float(ps3._by_row(case.data)["cosine"]) != pytest.approx(wanted, abs=1e-3)
-    for case in cases(ps3.SIMILARITY, seed, "passes"):
+def test_right_similarity_and_passes_are_those_of_the_library(seed):
+    for case in cases(similarity.QUESTION, seed, "cosine"):
+        a, b = case.call.args
+        wanted = dspike.cosine_similarity(torch.from_numpy(a), torch.from_numpy(b))
+        assert similarity.cosine(a, b) == pytest.approx(wanted)
+        assert similarity.by_row(a, b) != pytest.approx(wanted, abs=1e-3)
+    for case in cases(similarity.QUESTION, seed, "passes"):
+        _, count, temperatures, _ = case.call.args
         network = torch.nn.Linear(4, 5)  # any network with a Dspike counts its passes in the same way
         network.surrogate = surrogate.Dspike()
-        samples = min(case.data["count"], network.weight.numel())
+        samples = min(count, network.weight.numel())
         calls = []
 
         def loss(network=network, calls=calls):
             calls.append(1)
             return network.surrogate(network.weight).sum()
 
-        choice = dspike.choose_temperature(
+        chosen = dspike.choose_temperature(
             network,
             loss,
             network.weight,
-            [1.0 + one for one in range(case.data["temperatures"])],
+            [1.0 + one for one in range(temperatures)],
             step=0.3,
             coordinates=dspike.sample_coordinates(network.weight, samples),
         )
-        data = {**case.data, "shape": [5, 4], "epochs": 1}
-        assert len(calls) == choice.forwards == int(ps3.SIMILARITY.expected(data)["passes"])
+        assert len(calls) == chosen.forwards == similarity.passes((5, 4), count, temperatures, 1)
 
 
 def test_the_cost_of_the_first_convolution_of_the_text():
-    data = {"part": "passes", "shape": [64, 3, 3, 3], "count": 10**6, "temperatures": 3, "epochs": 1}
-    assert math.prod(data["shape"]) == 1728
-    assert int(ps3.SIMILARITY.expected(data)["passes"]) == 3456 + 3
+    assert math.prod((64, 3, 3, 3)) == 1728
+    assert similarity.passes((64, 3, 3, 3), 10**6, 3, 1) == 3456 + 3
 
 
 def places(draw):
     result = run(
-        ps3.SIMILARITY,
+        similarity.QUESTION,
         {"sample_coordinates": draw, "cosine_similarity": None, "forward_passes": None},
     )
     return next(group for group in result.groups if group.id == "places")
@@ -178,7 +178,7 @@ def test_a_right_choice_is_right_for_every_seed():
 
     for seed in range(10):
         result = run(
-            ps3.CHOICE, {"candidates": candidates, "choose_temperature": choose_temperature}, seed=seed
+            choice.QUESTION, {"candidates": candidates, "choose_temperature": choose_temperature}, seed=seed
         )
         assert result.score == 3
 
@@ -213,17 +213,18 @@ def one_batch_train(network, pixels, labels, **budget):
 
 
 def accuracy_on(train, seed):
-    data = next(case.data for case in ps3.TRAINING.draw(0) if case.group == "learns")
-    arrays = ps3.TRAINING.probe({"train": train}, {**data, "seed": seed})
-    return ps3._accuracy({"scores": arrays["scores"].numpy()}, data)
+    first = next(case.call for case in training.QUESTION.draw(0) if case.group == "learns")
+    asked = {**first.kwargs, "seed": seed}
+    seen = attempt({"train": train}, call(first.of, **asked), (), tensors=True)
+    return float((seen.arrays["scores"].argmax(1) == asked["held_out_labels"]).mean())
 
 
 def test_bar_of_the_training_question_has_a_margin_on_both_sides():
     """Over five other seeds the reference beats the bar by 7 points; two broken answers miss it by 7."""
-    assert min(accuracy_on(reference_train, seed) for seed in range(10, 15)) >= ps3.BAR + 0.07
+    assert min(accuracy_on(reference_train, seed) for seed in range(10, 15)) >= training.BAR + 0.07
     for broken in (piling_train, one_batch_train):
-        assert max(accuracy_on(broken, seed) for seed in range(10, 15)) <= ps3.BAR - 0.07
+        assert max(accuracy_on(broken, seed) for seed in range(10, 15)) <= training.BAR - 0.07
 
 
 def test_reference_training_gets_all_points():
-    assert run(ps3.TRAINING, {"train": reference_train}).score == 3
+    assert run(training.QUESTION, {"train": reference_train}).score == 3
