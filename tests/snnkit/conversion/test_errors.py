@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import pytest
 import torch
@@ -12,49 +11,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnkit.conversion import SpikingNetwork, convert, errors, monitor
-from snnkit.conversion.neuron import BiasShift, Floor, InitialPotential
+from snnkit.conversion import convert, errors, monitor
 from snnkit.conversion.qcfs import QCFS, use_qcfs
 from snnkit.conversion.unevenness import Case, expected_count, fire
 from snnkit.models import wide_resnet
+from tests.snnkit.conversion.networks import Residual, chain, spiking
 
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-class Residual(nn.Module):
-    """Convolutions with a residual add, functional ReLU and average pooling."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a = nn.Conv2d(2, 4, 3, padding=1)
-        self.b = nn.Conv2d(4, 4, 3, padding=1)
-        self.out = nn.Linear(4, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        first = F.relu(self.a(x))
-        second = F.relu(self.b(first) + first)
-        result: Tensor = self.out(F.adaptive_avg_pool2d(second, 1).flatten(1))
-        return result
-
-
-def chain(widths: tuple[int, ...] = (6, 8, 7, 5, 3), seed: int = 0) -> nn.Sequential:
-    torch.manual_seed(seed)
-    layers: list[nn.Module] = []
-    for before, after in pairwise(widths):
-        layers += [nn.Linear(before, after), nn.ReLU()]
-    for layer in layers:
-        if isinstance(layer, nn.Linear):
-            nn.init.kaiming_normal_(layer.weight)
-            nn.init.normal_(layer.bias, std=0.1)
-    return nn.Sequential(*layers[:-1])
-
-
-def spiking(model: nn.Module, threshold: float = 1.0) -> SpikingNetwork:
-    network = convert(model)
-    for neuron in network.neurons().values():
-        neuron.set_threshold(threshold)
-        InitialPotential().apply(neuron)
-    return network
 
 
 def dyadic_currents(seed: int, steps: int, neurons: int) -> Tensor:
@@ -119,31 +82,6 @@ def test_threshold_per_channel() -> None:
 
 
 # --- running networks -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("rounding", [Floor(), BiasShift(steps=6), InitialPotential()])
-def test_record_against_a_plain_loop(rounding: Floor | BiasShift | InitialPotential) -> None:
-    """Charge balance, currents, counts and potentials of every layer, rebuilt neuron layer by neuron layer."""
-    steps, model = 6, chain()
-    network = spiking(model)
-    for neuron in network.neurons().values():
-        rounding.apply(neuron)
-    x = torch.randn(5, 6)
-    runs = monitor.record(network, x, steps)
-    linears = [layer for layer in model if isinstance(layer, nn.Linear)]
-    shift = 1 / 12 if isinstance(rounding, BiasShift) else 0.0
-    start = 0.5 if isinstance(rounding, InitialPotential) else 0.0
-    signal = x.expand(steps, -1, -1)
-    with torch.no_grad():
-        for (name, run), linear in zip(runs.items(), linears[:-1], strict=True):
-            currents = linear(signal)
-            spikes, v_end = fire(currents + shift, 1.0, start)
-            torch.testing.assert_close(run.current, currents.double().mean(0), rtol=1e-5, atol=1e-6, msg=name)
-            assert torch.equal(run.count, spikes.sum(0).double())
-            torch.testing.assert_close(run.v_end, v_end.double(), rtol=1e-5, atol=1e-5)
-            assert float(run.residual.abs().max()) < 1e-6
-            signal = spikes
-        torch.testing.assert_close(network(x, steps), linears[-1](signal.mean(0)), rtol=1e-4, atol=1e-5)
 
 
 def test_hooks_are_removed_and_state_is_left_alone() -> None:
@@ -262,38 +200,12 @@ def test_first_layer_has_no_unevenness() -> None:
     assert second.uneven > 0.01
 
 
-def test_depth_is_the_longest_chain() -> None:
-    assert monitor.depth(spiking(chain())) == 3
-    assert monitor.depth(spiking(Residual())) == 2
-
-
 def test_relative_error_of_a_dead_layer_is_nan() -> None:
     model = chain(widths=(3, 4, 2))
     nn.init.constant_(model[0].bias, -100.0)
     (row,) = errors.measure_errors(spiking(model), [torch.randn(5, 3)], 3)
     assert math.isnan(row.relative_rmse)
     assert row.cases == {Case.SILENT: 20}
-
-
-@settings(max_examples=25, deadline=None)
-@given(SEEDS, st.integers(1, 9))
-def test_frames_against_a_plain_loop(seed: int, steps: int) -> None:
-    model = chain((6, 8, 3)).double()
-    network = spiking(model, 0.5)
-    frames = torch.randn(steps, 4, 6, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    first, last = model[0], model[2]
-    v, total, counts = torch.full((4, 8), 0.25, dtype=torch.float64), torch.zeros(4, 3), torch.zeros(4, 8)
-    for frame in frames:
-        v = v + first(frame)
-        spikes = (v >= 0.5).double()
-        v = v - 0.5 * spikes
-        total = total + last(0.5 * spikes)
-        counts = counts + spikes
-    torch.testing.assert_close(network.play(frames), total / steps)
-    (run,) = monitor.record_frames(network, frames).values()
-    torch.testing.assert_close(run.count, counts.double())
-    torch.testing.assert_close(run.current, first(frames.mean(0)))
-    assert run.residual.abs().max() < 1e-12
 
 
 def test_frames_that_do_not_change_are_an_image() -> None:
@@ -335,24 +247,10 @@ def test_frames_that_do_not_fit() -> None:
         convert(chain()).play(torch.zeros(2, 1, 6))
 
 
-def test_from_start_judges_by_another_potential() -> None:
-    network, x = spiking(chain()), torch.randn(10, 6)
-    run = list(monitor.record(network, x, 6).values())[1]
-    moved = run.from_start(torch.tensor(0.0))
-    assert torch.equal(moved.v_start, torch.zeros_like(run.v_start))
-    torch.testing.assert_close(moved.residual, run.residual, rtol=0, atol=1e-12)
-    q = expected_count(6 * run.current, threshold=1.0, steps=6)
-    assert torch.equal(moved.count - errors.split_run(moved).verdict.excess, q.double())
-
-
 def test_bad_input() -> None:
     network = spiking(chain())
     with pytest.raises(ValueError, match="batches is empty"):
         errors.measure_errors(network, [], 4)
-    with pytest.raises(TypeError, match="must be a SpikingNetwork; got Sequential"):
-        monitor.record(chain(), torch.randn(2, 6), 4)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="steps must be at least 1"):
-        monitor.record(network, torch.randn(2, 6), 0)
     with pytest.raises(ValueError, match="steps must be at least 1"):
         errors.even_logits(network, torch.randn(2, 6), 0)
     with pytest.raises(TypeError, match="average_current must have a floating-point dtype"):
