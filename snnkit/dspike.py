@@ -70,14 +70,6 @@ class TemperatureChoice:
 def sample_coordinates(weight: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
     """Distinct random flat indices into ``weight``; all of them, in order, if it has no more than ``count``.
 
-    Args:
-        weight: any shape.
-        count: how many, at least 1.
-        generator: source of randomness; None takes torch's global one.
-
-    Returns:
-        Indices ``[min(count, weight.numel())]``.
-
     Raises:
         ValueError: ``count`` is below 1.
 
@@ -140,17 +132,8 @@ def finite_difference_gradient(
 def cosine_similarity(a: Tensor, b: Tensor) -> float:
     """Cosine of the angle between two gradients, each taken as one vector; NaN if one of them is 0.
 
-    Args:
-        a: any shape.
-        b: as many elements as ``a``.
-
-    Returns:
-        A number in [-1, 1], or NaN.
-
     Raises:
         ValueError: the numbers of elements differ.
-
-    Source: definition of the inner product.
     """
     if a.numel() != b.numel():
         raise ValueError(f"the gradients must have equally many elements; got {a.numel()} and {b.numel()}")

@@ -73,16 +73,8 @@ def rate_encode(values: Tensor, steps: int, generator: torch.Generator | None = 
 def latency_encode(current: Tensor, *, tau: float, threshold: float = 1.0, resistance: float = 1.0) -> Tensor:
     """Time at which an RC circuit charged by each current reaches the threshold: strong inputs spike early.
 
-    ``t = tau ln(R I / (R I - threshold))`` if ``R I > threshold``, else infinity (no spike).
-
-    Args:
-        current: input currents, any shape, floating point.
-        tau: time constant R C.
-        threshold: level at which the spike is sent.
-        resistance: resistance R.
-
-    Returns:
-        Spike times in the unit of ``tau``, same shape; see :func:`times_to_spikes`.
+    ``t = tau ln(R I / (R I - threshold))`` if ``R I > threshold``, else infinity (no spike), in the unit of
+    ``tau`` and shaped like ``current``; :func:`times_to_spikes` makes spikes of it.
 
     Raises:
         TypeError: if ``current`` is not floating point.
@@ -125,20 +117,13 @@ def times_to_spikes(times: Tensor, steps: int, dt: float = 1.0) -> Tensor:
 
 
 def spikes_to_times(spikes: Tensor, dt: float = 1.0) -> Tensor:
-    """Time of the first spike, ``k * dt`` for step k counted from 0; infinity without a spike.
+    """Time of the first spike of ``[T, ...]``: ``k * dt``, step k counted from 0; infinity without one.
 
-    Args:
-        spikes: ``[T, ...]``, floating point, zero where there is no spike.
-        dt: length of a step.
-
-    Returns:
-        Times, shape ``spikes.shape[1:]``.  Not differentiable; see ``snnkit.losses.latency_steps``.
+    Not differentiable; see ``snnkit.losses.latency_steps``.
 
     Raises:
         TypeError: if ``spikes`` is not floating point.
         ValueError: if there is no time step or ``dt`` is not positive.
-
-    Source: definition of latency.
     """
     _require_train("spikes", spikes)
     require_positive("dt", dt)
@@ -148,38 +133,22 @@ def spikes_to_times(spikes: Tensor, dt: float = 1.0) -> Tensor:
 
 
 def spike_rate(spikes: Tensor) -> Tensor:
-    """Mean over time: spikes per step.
-
-    Args:
-        spikes: ``[T, ...]``, floating point.
-
-    Returns:
-        Rates, shape ``spikes.shape[1:]``.
+    """Spikes per step, the mean of ``[T, ...]`` over time.
 
     Raises:
         TypeError: if ``spikes`` is not floating point.
         ValueError: if there is no time step.
-
-    Source: definition of a rate code.
     """
     _require_train("spikes", spikes)
     return spikes.mean(0)
 
 
 def rate_decode(spikes: Tensor) -> Tensor:
-    """Class whose neuron fired most often.
-
-    Args:
-        spikes: ``[T, ..., classes]``, floating point.
-
-    Returns:
-        Class indices (int64), shape ``spikes.shape[1:-1]``, the lowest index on a tie, -1 if none fired.
+    """Class whose neuron fired most often in ``[T, ..., classes]``: the lowest on a tie, -1 if none fired.
 
     Raises:
         TypeError: if ``spikes`` is not floating point.
         ValueError: if there is no time step or no class axis.
-
-    Source: rate code with argmax read-out.
     """
     _require_train("spikes", spikes, with_classes=True)
     count = spikes.sum(0)
@@ -187,10 +156,7 @@ def rate_decode(spikes: Tensor) -> Tensor:
 
 
 def latency_decode(spikes: Tensor) -> Tensor:
-    """Class whose neuron fired first; arguments, result and errors as in :func:`rate_decode`.
-
-    Source: latency code with argmin read-out.
-    """
+    """Class whose neuron fired first in ``[T, ..., classes]``; the rest is as in :func:`rate_decode`."""
     _require_train("spikes", spikes, with_classes=True)
     times = spikes_to_times(spikes)
     return torch.where(torch.isfinite(times.amin(-1)), times.argmin(-1), -1)
@@ -231,20 +197,12 @@ def delta_encode(signal: Tensor, *, threshold: float) -> OnOff:
 
 
 def delta_decode(code: OnOff, *, threshold: float, start: float | Tensor = 0.0) -> Tensor:
-    """Levels that a delta code describes: ``start + threshold * (ON spikes - OFF spikes so far)``.
+    """Levels ``[T, ...]`` of a delta code: ``start + threshold * (ON spikes - OFF spikes so far)``.
 
-    Args:
-        code: spikes from :func:`delta_encode`.
-        threshold: the threshold of the encoder.
-        start: the first level, ``signal[0]``; broadcasts against one time step.
-
-    Returns:
-        Signal ``[T, ...]``.
+    The inverse of :func:`delta_encode`, with its threshold; ``start`` is the first level, ``signal[0]``.
 
     Raises:
         ValueError: if the two trains differ in shape or ``threshold`` is not positive.
-
-    Source: inverse of :func:`delta_encode`.
     """
     require_positive("threshold", threshold)
     if code.on.shape != code.off.shape:
@@ -255,18 +213,10 @@ def delta_decode(code: OnOff, *, threshold: float, start: float | Tensor = 0.0) 
 
 
 def sparsity(spikes: Tensor) -> float:
-    """Share of (step, neuron) places without a spike: 1 is silence.
-
-    Args:
-        spikes: any shape.
-
-    Returns:
-        A number in [0, 1].
+    """Share, from 0 to 1, of (step, neuron) places without a spike: 1 is silence.
 
     Raises:
         ValueError: if ``spikes`` is empty.
-
-    Source: definition.
     """
     if spikes.numel() == 0:
         raise ValueError("spikes is empty; sparsity needs at least one place")

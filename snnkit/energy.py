@@ -159,7 +159,7 @@ class _Tally:
     dense: float = 0.0
 
 
-class _Counter:
+class _OperationCounter:
     """Forward hooks that add up operations and spikes."""
 
     def __init__(self) -> None:
@@ -201,7 +201,7 @@ class _Counter:
 
 
 @contextmanager
-def _counting(model: nn.Module, counter: _Counter) -> Iterator[tuple[str, ...]]:
+def _counting(model: nn.Module, counter: _OperationCounter) -> Iterator[tuple[str, ...]]:
     handles = []
     uncounted = []
     for name, module in model.named_modules():
@@ -225,12 +225,8 @@ def _counting(model: nn.Module, counter: _Counter) -> Iterator[tuple[str, ...]]:
 def count_ann(model: nn.Module, x: Tensor) -> Operations:
     """Operations of an ANN, per sample: compare ``dense``, or ``multiplies`` if zeros are skipped.
 
-    Args:
-        model: Any module; it is called once, in the mode it is in.
-        x: Inputs [N, ...].
-
-    Returns:
-        The counts; ``accumulates`` of an ANN is 0 unless an input is binary.
+    The model is called once on ``x`` [N, ...], in the mode it is in; ``accumulates`` is 0 unless an input is
+    binary.
 
     Raises:
         TypeError: If ``x`` is not floating point.
@@ -241,18 +237,9 @@ def count_ann(model: nn.Module, x: Tensor) -> Operations:
 
 
 def count_spiking(model: nn.Module, x: Tensor) -> Operations:
-    """Operations of a directly trained spiking network, per sample and inference.
+    """Operations of a directly trained multi-step network over all T steps of ``x`` [T, N, ...], per sample.
 
-    Args:
-        model: Multi-step network; its neurons are those of :mod:`snnkit.layers` or of SpikingJelly.
-        x: Inputs over time, [T, N, ...].
-
-    Returns:
-        The counts over all T steps.
-
-    Raises:
-        TypeError: If ``x`` is not floating point.
-        ValueError: If ``x`` is empty.
+    Its neurons are those of :mod:`snnkit.layers` or of SpikingJelly. Raises what :func:`count_ann` raises.
     """
     _require_samples(x, 1)
     return _run(model, x, x.shape[1], x.shape[0])
@@ -278,7 +265,7 @@ def count_converted(
         RuntimeError: If a threshold is not set.
     """
     require_steps(steps)
-    counter = _Counter()
+    counter = _OperationCounter()
     constant = constant_nodes(network.body.graph, network.neurons())
     counter.analog = {str(node.target) for node in constant if node.op == "call_module"}
     counter.once = counter.analog if cached_input else set()
@@ -306,7 +293,7 @@ def count_played(network: SpikingNetwork, frames: Tensor) -> Operations:
         RuntimeError: If a threshold is not set.
     """
     _require_samples(frames, 1)
-    counter = _Counter()
+    counter = _OperationCounter()
     with _counting(network.body, counter) as uncounted:
         network.play(frames)
     network.reset_state()
@@ -322,7 +309,7 @@ def _require_samples(x: Tensor, axis: int) -> None:
 
 
 def _run(model: nn.Module, x: Tensor, samples: int, steps: int) -> Operations:
-    counter = _Counter()
+    counter = _OperationCounter()
     with _counting(model, counter) as uncounted, torch.no_grad():
         model(x)
     return counter.result(samples, steps, uncounted)

@@ -29,7 +29,7 @@ from snnkit._validate import require_finite, require_float, require_in, require_
 from snnkit.dynamics import HardReset, Reset, SoftReset
 from snnkit.surrogate import ATan, derivative_of
 
-__all__ = ["IF", "LIF", "DeadLayerWarning", "TimeFolded", "fold_time", "lif_reference"]
+__all__ = ["IF", "LIF", "DeadLayerWarning", "TimeFolded", "lif_reference"]
 
 _BLOCK = 65_536
 """Elements of a block of time steps whose slopes are computed together (256 kB in float32, within a cache)."""
@@ -356,8 +356,3 @@ class TimeFolded(nn.Module):
             raise ValueError(f"the input must be [T, N, ...]; got shape {list(x.shape)}")
         y: Tensor = self.module(x.flatten(0, 1))
         return y.reshape(*x.shape[:2], *y.shape[1:])
-
-
-def fold_time(module: nn.Module) -> TimeFolded:
-    """:class:`TimeFolded` of ``module``; raises TypeError for a module with neurons inside."""
-    return TimeFolded(module)

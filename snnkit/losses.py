@@ -23,14 +23,7 @@ __all__ = [
 
 
 def count_cross_entropy(spikes: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy of the softmax over spike counts.
-
-    Args:
-        spikes: ``[T, N, classes]``, floating point.
-        labels: class indices ``[N]``, int64.
-
-    Returns:
-        A scalar.
+    """Cross entropy of the softmax over the counts of spikes ``[T, N, classes]``, for labels ``[N]`` (int64).
 
     Raises:
         TypeError: if ``spikes`` is not floating point.
@@ -44,16 +37,7 @@ def count_cross_entropy(spikes: Tensor, labels: Tensor) -> Tensor:
 
 
 def class_rates(labels: Tensor, classes: int, *, correct: float = 1.0, incorrect: float = 0.0) -> Tensor:
-    """Target rates for :func:`rate_mse`: one rate for the labelled class, one for all others.
-
-    Args:
-        labels: class indices ``[N]``, int64.
-        classes: number of classes.
-        correct: rate of the labelled class, in [0, 1].
-        incorrect: rate of the others, in [0, 1].
-
-    Returns:
-        Rates ``[N, classes]``, in torch's default dtype.
+    """Target rates ``[N, classes]`` for :func:`rate_mse`: one for the labelled class, one for all others.
 
     Raises:
         ValueError: if a rate leaves [0, 1].
@@ -68,14 +52,7 @@ def class_rates(labels: Tensor, classes: int, *, correct: float = 1.0, incorrect
 
 
 def rate_mse(spikes: Tensor, rates: Tensor) -> Tensor:
-    """Mean squared difference between firing rates (spikes per step) and target rates.
-
-    Args:
-        spikes: ``[T, N, classes]``, floating point.
-        rates: target rates ``[N, classes]``; see :func:`class_rates`.
-
-    Returns:
-        A scalar.
+    """Mean squared difference of the firing rates of ``[T, N, classes]`` and target rates ``[N, classes]``.
 
     Raises:
         TypeError: if ``spikes`` is not floating point.
@@ -89,22 +66,14 @@ def rate_mse(spikes: Tensor, rates: Tensor) -> Tensor:
 
 
 def latency_steps(spikes: Tensor) -> Tensor:
-    """Number of silent steps before the first spike, as a differentiable function of the spikes.
+    """Silent steps before the first spike of ``[T, ...]``, as a differentiable function of the spikes.
 
-    It is the sum over t of ``prod_{u <= t} (1 - s(u))``: for spikes 0 or 1 the index of the first spike, and T
-    (a finite stand-in for infinity) if there is none.  Gradients reach the first spike and the steps before it.
-
-    Args:
-        spikes: ``[T, ...]``, floating point.
-
-    Returns:
-        Latencies in steps, shape ``spikes.shape[1:]``.
+    It is the sum over t of ``prod_{u <= t} (1 - s(u))``: for spikes 0 or 1 the index of the first spike, and
+    T (a finite stand-in for infinity) if there is none.  Gradients reach the first spike and the steps before.
 
     Raises:
         TypeError: if ``spikes`` is not floating point.
         ValueError: if there is no time step.
-
-    Source: survival function summed over time.
     """
     require_float("spikes", spikes)
     if spikes.dim() == 0 or spikes.shape[0] == 0:
@@ -135,19 +104,9 @@ def latency_cross_entropy(times: Tensor, labels: Tensor, *, silent_time: float) 
 
 
 def latency_mse(times: Tensor, targets: Tensor, *, silent_time: float) -> Tensor:
-    """Mean squared difference between spike times and target times.
+    """Mean squared difference between spike times and finite target times, both ``[N, classes]``.
 
-    Args:
-        times: first spike times ``[N, classes]``, floating point; infinity for a silent neuron.
-        targets: target times of the same shape, finite.
-        silent_time: time that stands for a later or missing spike, the end of the window; no gradient there.
-
-    Returns:
-        A scalar.
-
-    Raises:
-        TypeError: if ``times`` is not floating point.
-        ValueError: if a shape does not fit or ``silent_time`` is not positive.
+    Arguments and errors as in :func:`latency_cross_entropy`.
 
     Source: Bohte et al., Neurocomputing 2002, error function (there half the sum of squares).
     """

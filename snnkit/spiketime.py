@@ -43,15 +43,8 @@ __all__ = [
 def kernel(elapsed: Tensor, tau: float) -> Tensor:
     """Response of the potential to one input spike, ``(s/tau) exp(1 - s/tau)``; its peak is 1 at ``s = tau``.
 
-    Args:
-        elapsed: time s since the input spike, any shape; negative times and minus infinity give 0.
-        tau: time constant.
-
-    Returns:
-        Same shape.
-
-    Raises:
-        ValueError: if ``tau`` is not positive.
+    ``elapsed`` is the time s since the spike; negative times and minus infinity give 0. A ``tau`` that is not
+    positive raises ``ValueError``.
 
     Source: Bohte et al., Neurocomputing 2002, spike response function.
     """
@@ -63,15 +56,7 @@ def kernel(elapsed: Tensor, tau: float) -> Tensor:
 def kernel_slope(elapsed: Tensor, tau: float) -> Tensor:
     """Derivative of :func:`kernel`, ``exp(1 - s/tau) (1 - s/tau) / tau`` for ``s >= 0``, else 0.
 
-    Args:
-        elapsed: time s since the input spike, any shape.
-        tau: time constant.
-
-    Returns:
-        Same shape.  At ``s = 0``, where the kernel has a corner, the slope from the right.
-
-    Raises:
-        ValueError: if ``tau`` is not positive.
+    At ``s = 0``, where the kernel has a corner, the slope from the right.
 
     Source: Bohte et al., Neurocomputing 2002.
     """
@@ -81,16 +66,9 @@ def kernel_slope(elapsed: Tensor, tau: float) -> Tensor:
 
 
 def potential(time: Tensor, weight: Tensor, inputs: Tensor, *, tau: float) -> Tensor:
-    """Potential of every output neuron at given times.
+    """Potential ``[M, N, outputs]`` of every output neuron at times ``[M]``.
 
-    Args:
-        time: ``[M]``, the times at which to evaluate.
-        weight: ``[outputs, inputs]``.
-        inputs: input spike times ``[N, inputs]``, infinity for no spike.
-        tau: time constant of the kernel.
-
-    Returns:
-        ``[M, N, outputs]``.
+    ``weight`` is ``[outputs, inputs]``; ``inputs`` are spike times ``[N, inputs]``, infinity for no spike.
 
     Raises:
         TypeError: if an argument is not floating point.
@@ -361,18 +339,11 @@ def fit_times(
 def wake_silent(layer: SpikeProp, times: Tensor, amount: float) -> int:
     """Add ``amount`` to all weights of neurons that no pattern made fire; they have no gradient to learn from.
 
-    Args:
-        layer: the layer, changed in place.
-        times: its firing times ``[N, outputs]``.
-        amount: what to add; 0 counts the silent neurons only.
-
-    Returns:
-        How many neurons were silent.
+    ``times`` ``[N, outputs]`` are the layer's firing times. Returns how many neurons were silent; an
+    ``amount`` of 0 only counts them. A heuristic: SpikeProp itself is undefined for silent neurons.
 
     Raises:
         ValueError: if ``times`` does not fit the layer.
-
-    Source: a heuristic; SpikeProp itself is undefined for silent neurons.
     """
     require_shape("times", times, ["N", layer.weight.shape[0]])
     dead = torch.isinf(times).all(0)

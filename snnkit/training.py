@@ -42,18 +42,10 @@ __all__ = [
 
 
 def set_seed(seed: int) -> torch.Generator:
-    """Seed Python, NumPy and torch.
-
-    Args:
-        seed: whole number from 0 to 2**32 - 1.
-
-    Returns:
-        A new generator with the same seed, for a stream of its own.
+    """Seed Python, NumPy and torch; returns a new generator with the same seed, for a stream of its own.
 
     Raises:
-        ValueError: ``seed`` is out of range.
-
-    Source: convention.
+        ValueError: ``seed`` is not in [0, 2**32).
     """
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed must lie in [0, 2**32); got {seed}")
@@ -64,20 +56,12 @@ def set_seed(seed: int) -> torch.Generator:
 
 
 def split_indices(count: int, validation: float = 0.2, *, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Random split of ``count`` samples, the same for the same seed.
+    """Indices for training and for validation (ascending) of a random split, the same for the same seed.
 
-    Args:
-        count: number of samples, at least 2.
-        validation: share kept for validation, in (0, 1); at least one sample falls on either side.
-        seed: of the permutation.
-
-    Returns:
-        Indices for training and for validation, ascending.
+    ``validation`` is the share kept for validation; at least one sample falls on either side.
 
     Raises:
         ValueError: ``count`` is below 2 or ``validation`` is outside (0, 1).
-
-    Source: random hold-out.
     """
     require_steps(count, "count")
     if count < 2 or not 0 < validation < 1:

@@ -110,24 +110,11 @@ def estimate_gradient(
     scale: float,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Estimate the gradient from ``2 * samples`` evaluations along random sign vectors.
+    """Estimate the gradient ``[D]`` from ``2 * samples`` evaluations along random vectors of signs.
 
-    The variance of each component is about the squared norm of the rest of the gradient over ``samples``: in D
-    dimensions about D samples are needed to beat the noise.
-
-    Args:
-        objective: parameters ``[D]`` to a number.
-        theta: where to take the gradient ``[D]``.
-        samples: number of directions, entries +1 or -1 with equal chance.
-        scale: length of a step along a direction.
-        generator: source of randomness.
-
-    Returns:
-        ``[D]``; see :func:`directional_gradient`.
-
-    Raises:
-        TypeError: if ``theta`` is not floating point.
-        ValueError: if ``theta`` is not ``[D]``, ``samples < 1`` or ``scale`` is not positive.
+    The variance of each component is about the squared norm of the rest of the gradient over ``samples``: in
+    D dimensions about D samples are needed to beat the noise. Arguments and errors as in
+    :func:`directional_gradient`, and ``ValueError`` for ``samples < 1``.
 
     Source: Spall, IEEE Transactions on Automatic Control 1992 (simultaneous perturbation).
     """
@@ -147,24 +134,10 @@ def perturbation_descent(
     generator: torch.Generator | None = None,
     progress: bool = False,
 ) -> Perturbed:
-    """Gradient descent on :func:`estimate_gradient`.
+    """Gradient descent on :func:`estimate_gradient`: updates of ``2 * samples + 1`` evaluations each.
 
-    Args:
-        objective: parameters ``[D]`` to a number to minimise.
-        theta: where to start ``[D]``, floating point; not modified.
-        steps: number of updates, ``2 * samples + 1`` evaluations each.
-        rate: learning rate.
-        scale: length of a step along a direction.
-        samples: directions per update.
-        generator: source of randomness.
-        progress: show a progress bar.
-
-    Returns:
-        ``Perturbed(theta, value, history, accepted)``; every update is accepted, so ``history`` may rise.
-
-    Raises:
-        TypeError: if ``theta`` is not floating point.
-        ValueError: if ``theta`` is not ``[D]``, a count is below 1 or a size is not positive.
+    Arguments as in :func:`perturb` (``rate`` is the learning rate, ``scale`` the length of a step along each
+    of ``samples`` directions), result and errors too; every update is accepted, so ``history`` may rise.
 
     Source: Spall, IEEE Transactions on Automatic Control 1992 (simultaneous perturbation).
     """

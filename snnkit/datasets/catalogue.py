@@ -272,18 +272,10 @@ CATALOGUE: dict[str, DatasetInfo] = {record.name: record for record in _RECORDS}
 
 
 def describe(name: str) -> DatasetInfo:
-    """Return the record of a data set.
-
-    Args:
-        name: Name of its loader.
-
-    Returns:
-        Licence, source, citation and the rest.
+    """Return licence, source, citation and the rest of a data set, by the name of its loader.
 
     Raises:
         ValueError: if there is no such data set; lists those that exist.
-
-    Source: the publishers' pages named in the records.
     """
     if name not in CATALOGUE:
         raise ValueError(f"there is no data set {name!r}; known are {', '.join(CATALOGUE)}")

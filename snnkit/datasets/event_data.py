@@ -64,18 +64,9 @@ class EventData:
     def frames_by_count(
         self, steps: int, dtype: DTypeLike = np.uint8, progress: bool = False
     ) -> NDArray[Any]:
-        """Sum every recording into frames of equally many events.
+        """Sum every recording into ``steps`` frames of equally many events: counts ``[N, T, 2, H, W]``.
 
-        Args:
-            steps: Number of frames T.
-            dtype: Type of the counts.
-            progress: Whether to show a progress bar.
-
-        Returns:
-            Counts ``[N, T, 2, H, W]``.
-
-        Raises:
-            ValueError, OverflowError: as :func:`snnkit.events.frames_by_count`.
+        ``progress`` shows a bar; raises what :func:`snnkit.events.frames_by_count` raises.
         """
         return self._frames(frames_by_count, steps, dtype, progress)
 

@@ -63,20 +63,13 @@ def cache_root() -> Path:
 
 
 def available(name: str, root: str | Path | None = None) -> Path | None:
-    """Return the folder that holds a data set, or None when it is not there.
+    """Return the folder that holds a data set's own files, or None when it is not there.
 
-    Args:
-        name: Name of the loader, e.g. ``"mnist"``.
-        root: Where to look; by default the folder of ``SNNKIT_DATA``, then the cache.
-
-    Returns:
-        The folder with the data set's own files, or None.
+    ``name`` is that of its loader; looked for in ``root``, or else under ``SNNKIT_DATA``, then in the cache.
 
     Raises:
         DataNotFoundError: if ``root``, or what ``SNNKIT_DATA`` names, is not a folder.
         ValueError: if there is no such data set or it needs no files.
-
-    Source: the course.
     """
     info = describe(name)
     if info.embedded:

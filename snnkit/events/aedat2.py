@@ -87,15 +87,9 @@ CIFAR10_DVS = AddressLayout(x_shift=8, y_shift=1)
 
 
 def iter_aedat2(path: str | Path, layout: AddressLayout, chunk: int = CHUNK) -> Iterator[Events]:
-    """Read an AEDAT 2.0 file piece by piece; memory does not grow with the file.
+    """Read an AEDAT 2.0 file in pieces of at most ``chunk`` events; memory does not grow with the file.
 
-    Args:
-        path: The file.
-        layout: Meaning of the address bits, e.g. :data:`CIFAR10_DVS`.
-        chunk: Events in a piece.
-
-    Yields:
-        Events, t as int64 in microseconds, at most ``chunk`` at a time.
+    ``layout`` gives the address bits their meaning, e.g. :data:`CIFAR10_DVS`; t is int64 in microseconds.
 
     Raises:
         ValueError: if the file is not AEDAT 2.0 or was cut short, or ``chunk`` < 1.
@@ -108,38 +102,14 @@ def iter_aedat2(path: str | Path, layout: AddressLayout, chunk: int = CHUNK) -> 
 
 
 def read_aedat2(path: str | Path, layout: AddressLayout) -> Events:
-    """Read a whole AEDAT 2.0 file.
-
-    Args:
-        path: The file.
-        layout: Meaning of the address bits, e.g. :data:`CIFAR10_DVS`.
-
-    Returns:
-        Events, t as int64 in microseconds.
-
-    Raises:
-        ValueError: if the file is not AEDAT 2.0 or was cut short.
-
-    Source: jAER, AEDAT 2.0 file format.
-    """
+    """Read a whole AEDAT 2.0 file; see :func:`iter_aedat2`."""
     return Events.concatenate(iter_aedat2(path, layout))
 
 
 def decode_aedat2(raw: bytes, layout: AddressLayout, name: str = "the data") -> Events:
-    """Decode the bytes of an AEDAT 2.0 file, for instance a member of an archive.
+    """Decode the bytes of an AEDAT 2.0 file, header included, for instance a member of an archive.
 
-    Args:
-        raw: The bytes of the file, header included.
-        layout: Meaning of the address bits.
-        name: What error messages call the data.
-
-    Returns:
-        Events, t as int64 in microseconds.
-
-    Raises:
-        ValueError: if the bytes are not AEDAT 2.0 or were cut short.
-
-    Source: jAER, AEDAT 2.0 file format.
+    ``name`` is what error messages call the data; see :func:`iter_aedat2` for the rest.
     """
     return Events.concatenate(_stream_aedat2(io.BytesIO(raw), layout, CHUNK, name))
 

@@ -68,21 +68,7 @@ def iter_aedat3(
 
 
 def read_aedat3(path: str | Path, start: int | None = None, stop: int | None = None) -> Events:
-    """Read the polarity events of an AEDAT 3.1 file, or those of a stretch of time.
-
-    Args:
-        path: The file.
-        start: First microsecond wanted.
-        stop: First microsecond no longer wanted.
-
-    Returns:
-        Events, t as int64 in microseconds.
-
-    Raises:
-        ValueError: if the file is not AEDAT 3.1, was cut short or is corrupt.
-
-    Source: iniVation, AEDAT 3.1 file format.
-    """
+    """Polarity events of an AEDAT 3.1 file, or those of a stretch of time; see :func:`iter_aedat3`."""
     return Events.concatenate(iter_aedat3(path, start=start, stop=stop))
 
 

@@ -206,20 +206,12 @@ def saccade_path(t: ArrayLike, saccade: float, travel: float) -> tuple[Floats, F
 
 
 def resize(images: ArrayLike, height: int, width: int) -> Floats:
-    """Resize images by linear interpolation between pixel centres.
+    """Resize images ``[..., h, w]`` by linear interpolation between pixel centres.
 
-    Args:
-        images: ``[..., h, w]``.
-        height: Rows of the result.
-        width: Columns of the result.
-
-    Returns:
-        ``[..., height, width]``; values stay within those of the input.
+    The centres lie at half-integers; values stay within those of the input.
 
     Raises:
         ValueError: if a size is below 1 or ``images`` has fewer than two axes.
-
-    Source: linear interpolation, pixel centres at half-integers.
     """
     array = np.asarray(images, np.float64)
     if array.ndim < 2:

@@ -94,38 +94,21 @@ def encode_nmnist(events: Events) -> bytes:
 
 
 def read_nmnist(path: str | Path) -> Events:
-    """Read one N-MNIST ``.bin`` file.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Events as from :func:`decode_nmnist`.
+    """Read one N-MNIST ``.bin`` file; see :func:`decode_nmnist`.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the file was cut short.
-
-    Source: Orchard et al., Frontiers in Neuroscience 9:437 (2015), data-set description.
     """
     with open(path, "rb") as file:
         return decode_nmnist(file.read(), str(path))
 
 
 def iter_nmnist(path: str | Path, chunk: int = 1 << 16) -> Iterator[Events]:
-    """Read a file of 40-bit records piece by piece; memory does not grow with the file.
-
-    Args:
-        path: The file.
-        chunk: Events in a piece.
-
-    Yields:
-        Events as from :func:`decode_nmnist`, at most ``chunk`` at a time.
+    """Read 40-bit records in pieces of at most ``chunk`` events; memory does not grow with the file.
 
     Raises:
         ValueError: if ``chunk`` is below 1, or when the end of a file that was cut short is reached.
-
-    Source: Orchard et al., Frontiers in Neuroscience 9:437 (2015), data-set description.
     """
     require_steps(chunk, "chunk")
     with open(path, "rb") as file:
@@ -136,16 +119,6 @@ def iter_nmnist(path: str | Path, chunk: int = 1 << 16) -> Iterator[Events]:
 
 
 def write_nmnist(path: str | Path, events: Events) -> None:
-    """Write one N-MNIST ``.bin`` file; an error leaves no half-written file behind.
-
-    Args:
-        path: The file; its folder must exist.
-        events: What :func:`encode_nmnist` accepts.
-
-    Raises:
-        ValueError: if a value does not fit its bits.
-
-    Source: Orchard et al., Frontiers in Neuroscience 9:437 (2015), data-set description.
-    """
+    """Write an N-MNIST ``.bin`` file (:func:`encode_nmnist`); an error leaves no half-written one behind."""
     raw = encode_nmnist(events)
     write_atomically(path, lambda file: file.write(raw))

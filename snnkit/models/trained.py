@@ -87,17 +87,7 @@ def _read(path: Path) -> tuple[ModelCard, dict[str, torch.Tensor]]:
 
 @cache
 def pretrained_card(name: str) -> ModelCard:
-    """The model card of a trained network.
-
-    Args:
-        name: one of :func:`pretrained_names`.
-
-    Returns:
-        The :class:`ModelCard`.
-
-    Raises:
-        KeyError: if there is no such network.
-        ValueError: if its file is damaged.
+    """The model card of one of :func:`pretrained_names`; raises what :func:`pretrained` raises.
 
     Source: Mitchell et al., FAT* 2019, for what a card should say.
     """
@@ -105,14 +95,9 @@ def pretrained_card(name: str) -> ModelCard:
 
 
 def pretrained(name: str) -> WideResNet:
-    """A trained network, in evaluation mode, without a network connection.
+    """One of :func:`pretrained_names` in evaluation mode, read from the package.
 
-    Args:
-        name: one of :func:`pretrained_names`.
-
-    Returns:
-        The network in float32; it maps normalised images [N, 3, 32, 32] (:func:`snnkit.models.normalise`) to logits
-        [N, 10].
+    It maps normalised images [N, 3, 32, 32] (:func:`snnkit.models.normalise`) to logits [N, 10], in float32.
 
     Raises:
         KeyError: if there is no such network.

@@ -18,7 +18,7 @@ from torch import nn
 from snnkit import layers
 from snnkit import surrogate as sg
 from snnkit.dynamics import HardReset, SoftReset
-from snnkit.layers import IF, LIF, DeadLayerWarning, TimeFolded, fold_time, lif_reference
+from snnkit.layers import IF, LIF, DeadLayerWarning, TimeFolded, lif_reference
 
 RESETS = [SoftReset(), HardReset(), HardReset(-0.3)]
 
@@ -223,8 +223,8 @@ def test_second_derivative_is_refused_not_wrong():
             r"element \(1, 0\) is nan",
             lambda: LIF(check_finite=True)(torch.tensor([[0.0], [math.nan]])),
         ),
-        (ValueError, r"\[T, N, ...\]; got shape \[3\]", lambda: fold_time(nn.Identity())(torch.zeros(3))),
-        (TypeError, r"LIF \(at '1'\) keeps a state", lambda: fold_time(nn.Sequential(nn.Identity(), LIF()))),
+        (ValueError, r"\[T, N, ...\]; got shape \[3\]", lambda: TimeFolded(nn.Identity())(torch.zeros(3))),
+        (TypeError, r"LIF \(at '1'\) keeps a state", lambda: TimeFolded(nn.Sequential(nn.Identity(), LIF()))),
         (TypeError, "IFNode keeps a state", lambda: TimeFolded(neuron.IFNode())),
     ],
 )
@@ -238,8 +238,8 @@ def test_folding_time_equals_a_loop_over_time():
     x = torch.randn(5, 2, 3, 8, 8, generator=generator)
     convolution = nn.Conv2d(3, 4, 3)
     expected = torch.stack([convolution(step) for step in x])
-    torch.testing.assert_close(fold_time(convolution)(x), expected)
-    assert fold_time(nn.Flatten())(x).shape == (5, 2, 192)
+    torch.testing.assert_close(TimeFolded(convolution)(x), expected)
+    assert TimeFolded(nn.Flatten())(x).shape == (5, 2, 192)
 
 
 # -- warnings of dead layers --------------------------------------------------------------------------------
