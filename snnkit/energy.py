@@ -32,6 +32,19 @@ from snnkit.conversion.neuron import SpikingActivation
 from snnkit.conversion.schedule import constant_nodes
 from snnkit.layers import LIF
 
+__all__ = [
+    "Conv",
+    "EnergyCosts",
+    "LayerOperations",
+    "Norm",
+    "Operations",
+    "count_ann",
+    "count_converted",
+    "count_played",
+    "count_spiking",
+    "fan_out",
+]
+
 Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
 Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | Affine
 _CONVOLVE: dict[int, Callable[..., Tensor]] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}

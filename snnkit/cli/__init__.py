@@ -13,6 +13,8 @@ import typer
 import snnkit
 from snnkit.cli import data, models
 
+__all__ = ["app", "main"]
+
 app = typer.Typer(
     help="Spiking neural networks: data and models of the course.",
     no_args_is_help=True,

@@ -11,6 +11,8 @@ from rich.table import Table
 
 from snnkit.cli._errors import one_line_errors
 
+__all__ = ["app", "fetch_data", "info_data", "list_data", "simulate_data"]
+
 app = typer.Typer(
     help="Data sets: what there is, under which licence, and where it lies.", no_args_is_help=True
 )

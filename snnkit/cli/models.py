@@ -12,6 +12,18 @@ from rich.table import Table
 
 from snnkit.cli._errors import one_line_errors
 
+__all__ = [
+    "MODELS",
+    "ModelListing",
+    "app",
+    "build",
+    "info_model",
+    "list_models",
+    "list_trained",
+    "parameters",
+    "show_card",
+]
+
 if TYPE_CHECKING:  # torch is imported by the commands that need it, so that --help stays quick
     from torch import nn
 

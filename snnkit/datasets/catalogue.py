@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+__all__ = [
+    "CATALOGUE",
+    "CIFAR10_NAMES",
+    "DIGIT_NAMES",
+    "FASHION_NAMES",
+    "GESTURE_NAMES",
+    "DatasetInfo",
+    "Download",
+    "describe",
+]
+
 
 @dataclass(frozen=True)
 class Download:

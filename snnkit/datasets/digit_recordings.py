@@ -27,6 +27,8 @@ from snnkit.datasets.local import (
 )
 from snnkit.events import Camera, Events, decode_nmnist, encode_nmnist, read_nmnist, resize
 
+__all__ = ["event_digits", "nmnist", "simulated_nmnist", "write_nmnist_folder"]
+
 _FOLDERS = {"train": "Train", "test": "Test"}
 
 

@@ -14,6 +14,8 @@ from snnkit.datasets.event_data import EventData, Sample
 from snnkit.datasets.local import DataError, DataNotFoundError, choose, find, require_part, stratified_split
 from snnkit.events import CIFAR10_DVS, Events, decode_aedat2, read_aedat2, read_aedat3, read_gesture_labels
 
+__all__ = ["cifar10_dvs", "dvs_gesture"]
+
 
 def cifar10_dvs(
     root: str | Path | None = None,

@@ -13,6 +13,8 @@ from snnkit.datasets._progress import progress_bar
 from snnkit.datasets.local import stratified_split
 from snnkit.events import Events, frames_by_count, frames_by_time
 
+__all__ = ["EventData", "EventDigits", "Sample"]
+
 if TYPE_CHECKING:
     from torch import Tensor
 

@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from snnkit.datasets.catalogue import CIFAR10_NAMES, DIGIT_NAMES, FASHION_NAMES
 from snnkit.datasets.local import DataError, DataNotFoundError, choose, find, require_part, stratified_split
 
+__all__ = ["Bytes", "ImageData", "cifar10", "digits", "fashion_mnist", "mnist"]
+
 if TYPE_CHECKING:
     from torch import Tensor
 

@@ -15,6 +15,20 @@ from numpy.typing import ArrayLike, NDArray
 from snnkit._validate import require_in
 from snnkit.datasets.catalogue import DatasetInfo, describe
 
+__all__ = [
+    "ENVIRONMENT",
+    "DataError",
+    "DataNotFoundError",
+    "available",
+    "cache_root",
+    "choose",
+    "data_root",
+    "fetch",
+    "find",
+    "require_part",
+    "stratified_split",
+]
+
 ENVIRONMENT = "SNNKIT_DATA"
 
 

@@ -19,6 +19,16 @@ from snnkit._validate import require_steps
 from snnkit.events._aedat_header import CHUNK, read_header
 from snnkit.events._events import Events, require_below, require_sorted, write_atomically
 
+__all__ = [
+    "CIFAR10_DVS",
+    "DVS128",
+    "AddressLayout",
+    "decode_aedat2",
+    "iter_aedat2",
+    "read_aedat2",
+    "write_aedat2",
+]
+
 _WORDS = np.dtype([("address", ">u4"), ("t", ">u4")])
 
 

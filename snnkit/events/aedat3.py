@@ -18,6 +18,8 @@ from snnkit._validate import require_steps
 from snnkit.events._aedat_header import CHUNK, read_header
 from snnkit.events._events import Events, require_below, require_sorted, write_atomically
 
+__all__ = ["iter_aedat3", "read_aedat3", "write_aedat3"]
+
 _RECORDS = np.dtype([("data", "<u4"), ("t", "<i4")])
 # type, source, event size, time offset, time overflow, capacity, number, valid
 _PACKET = struct.Struct("<hhiiiiii")

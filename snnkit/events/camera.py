@@ -22,6 +22,8 @@ from snnkit._validate import require_in, require_positive, require_steps
 from snnkit.events._events import Events
 from snnkit.events.nmnist import TIME_LIMIT
 
+__all__ = ["Camera", "Floats", "resize", "saccade_camera", "saccade_path"]
+
 Floats = NDArray[np.float64]
 
 

@@ -19,6 +19,8 @@ from numpy.typing import DTypeLike, NDArray
 from snnkit._validate import require_steps
 from snnkit.events._events import Events, IntArray, require_below, require_sorted
 
+__all__ = ["frames_by_count", "frames_by_time", "iter_frames"]
+
 
 def frames_by_count(
     events: Events, steps: int, height: int, width: int, dtype: DTypeLike = np.uint8

@@ -6,6 +6,8 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+__all__ = ["GestureTrial", "read_gesture_labels"]
+
 
 @dataclass(frozen=True)
 class GestureTrial:

@@ -22,6 +22,16 @@ import numpy as np
 from snnkit._validate import require_steps
 from snnkit.events._events import Events, require_below, require_sorted, write_atomically
 
+__all__ = [
+    "RECORD",
+    "TIME_LIMIT",
+    "decode_nmnist",
+    "encode_nmnist",
+    "iter_nmnist",
+    "read_nmnist",
+    "write_nmnist",
+]
+
 RECORD = 5  # bytes of one event
 TIME_LIMIT = 1 << 23  # microseconds
 

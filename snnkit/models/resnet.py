@@ -18,6 +18,19 @@ from torch.nn import functional as F
 
 from snnkit._validate import require_float, require_shape, require_steps
 
+__all__ = [
+    "CIFAR10_MEAN",
+    "CIFAR10_STD",
+    "Activation",
+    "BasicBlock",
+    "OptionA",
+    "ResNet",
+    "load_weights",
+    "normalise",
+    "require_images",
+    "resnet20",
+]
+
 Activation = Callable[[], nn.Module]
 
 CIFAR10_MEAN = (0.485, 0.456, 0.406)

@@ -21,6 +21,8 @@ from torch import nn
 from snnkit.conversion.qcfs import QCFS
 from snnkit.models.wideresnet import WideResNet, wide_resnet
 
+__all__ = ["ModelCard", "load", "pretrained", "pretrained_card", "pretrained_names", "save"]
+
 _HEADER = "card"
 
 

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from snnkit._validate import require_steps
 from snnkit.models.resnet import Activation, require_images
 
+__all__ = ["Block", "WideResNet", "wide_resnet"]
+
 
 class Block(nn.Module):
     """``x + conv(act(norm(conv(act(norm(x))))))``, with a 1 x 1 convolution of ``x`` where the shape changes.

@@ -18,7 +18,6 @@ PUBLIC = sorted(
     for module in pkgutil.walk_packages(snnkit.__path__, "snnkit.")
     if not any(part.startswith("_") for part in module.name.split("."))
 )
-CONVERSION = [name for name in PUBLIC if name.startswith("snnkit.conversion")]
 
 
 FRESH = f"""
@@ -77,7 +76,7 @@ def test_a_missing_name_is_named_with_what_there_is() -> None:
     assert {"errors", "convert", "remedies"} <= set(dir(snnkit.conversion))
 
 
-@pytest.mark.parametrize("name", CONVERSION)
+@pytest.mark.parametrize("name", PUBLIC)
 def test_all_names_what_is_public(name: str) -> None:
     module = importlib.import_module(name)
     made_here = {
