@@ -237,16 +237,16 @@ def samples_command(
     """
 
     def all_samples() -> Sequence[StudentGrade]:
-        from autograder import corpus
+        from autograder.proof.samples import write_samples
 
         folder = _folder(problem_set, out)
-        samples = corpus.write_samples(checkout(), problem_set)
+        samples = write_samples(checkout(), problem_set)
         return _graded(problem_set, samples, folder, _execution(cell_timeout, True, stock))
 
     grades = _run(all_samples)
-    from autograder import corpus
+    from autograder.proof.samples import differences
 
-    wrong = corpus.differences(problem_set, grades)
+    wrong = differences(checkout(), problem_set, grades)
     for line in wrong:
         typer.echo(line, err=True)
     if wrong:

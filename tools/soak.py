@@ -26,8 +26,8 @@ from typing import Any
 import psutil
 from tqdm import tqdm
 
-from autograder import corpus
 from autograder.course import COURSE_ID, checkout
+from autograder.proof.samples import write_samples
 
 PS = "ps0_start"
 _TIMINGS = ("seconds", "peak_mb")
@@ -55,7 +55,7 @@ class SoakResult:
 
 def hand_in(folder: Path, count: int) -> list[str]:
     """Write ``count`` submissions, each different from all others; their names."""
-    samples = [path.read_text() for path in sorted(corpus.write_samples(checkout(), PS).glob("*.ipynb"))]
+    samples = [path.read_text() for path in sorted(write_samples(checkout(), PS).glob("*.ipynb"))]
     names = []
     for number in range(count):
         notebook = json.loads(samples[number % len(samples)])

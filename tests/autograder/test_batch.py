@@ -16,11 +16,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder import batch, corpus, gradebook, report
+from autograder import batch, gradebook, report
 from autograder.batch import Cluster, Job
 from autograder.course import COURSE_ID, CourseError
 from autograder.grade import Execution, grade
 from autograder.isolation.limits import Limits
+from autograder.proof.samples import write_samples
 from autograder.results import QuestionGrade, StudentGrade
 from autograder.rules import Rules
 from tests.support import initdb
@@ -35,7 +36,7 @@ HERE = Execution(unsafe=True)
 def samples(root, tmp_path_factory):
     """A few samples of the practice set as notebooks named by sample."""
     folder = tmp_path_factory.mktemp("samples")
-    written = corpus.write_samples(root, PS)
+    written = write_samples(root, PS)
     for name in ("solution", "untouched", "first_step"):
         shutil.copy(written / f"{name}.ipynb", folder)
     return folder
