@@ -1,7 +1,7 @@
 """Many submissions in isolation on a Dask cluster: this machine's processes, or a cluster that is already there.
 
 A piece of work is a pure function of plain data: the cells of a submission, the problem set, a seed and the limits go
-in, a JSON text comes out. Its key is a hash of those, so a worker that dies loses nothing: the work goes to another.
+in, what its questions got comes out, both as JSON of one schema. Its key is a hash of those, so a worker that dies loses nothing: the work goes to another.
 On this machine all workers share one warm parent (see :mod:`autograder.isolation.source`), which gets ready while
 the cluster starts; on a cluster that is already there each worker has its own, started with its first piece.
 """
@@ -9,23 +9,26 @@ the cluster starts; on a cluster that is already there each worker has its own, 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from autograder.course import CourseError, code_version
-from autograder.isolation import outputs, runner
+from autograder.graded import Graded
+from autograder.isolation import runner
 from autograder.isolation.limits import Limits
-from autograder.isolation.runner import Cell
+from autograder.isolation.outputs import Output
 from autograder.isolation.sandbox import IsolationError
 from autograder.isolation.source import Door, GoneError, WarmParent, WorkerSource, shared_warm_parent, visit
+from autograder.notebook import Cell
 
 #: How many workers may die on the same piece of work before it is given up.
 ALLOWED_FAILURES = 10
@@ -73,16 +76,6 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What came of a job: the report and each code cell's outputs by position, or why there is none."""
-
-    owner: str
-    report: dict[str, Any]
-    outputs: list[list[dict[str, Any]]]
-    problem: str = ""
-
-
-@dataclass(frozen=True)
 class Settings:
     """What all jobs of a run have in common; sent to the workers as plain data."""
 
@@ -93,47 +86,68 @@ class Settings:
     door: Door | None
 
 
+class Played(msgspec.Struct, frozen=True, tag=True):
+    """What came of a job: what the questions got, and each cell's outputs by position."""
+
+    graded: Graded
+    outputs: list[list[Output]]
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """This worker cannot grade, and why."""
+
+    why: str
+
+
+class Gone(msgspec.Struct, frozen=True, tag=True):
+    """What this worker depends on has ended, and how."""
+
+    why: str
+
+
+Reply = Played | Refused | Gone
+
+
 @cache
 def _own_version() -> str:
     return code_version()
 
 
-def work(cells: str, seed: int, settings: str) -> str:
-    """Grade one submission (runs in a Dask worker).
-
-    Args:
-        cells: a JSON list of cells.
-        seed: of the inputs.
-        settings: :class:`Settings` as JSON.
-
-    Returns:
-        JSON with ``report`` and ``outputs``, or with ``refused``, or with ``gone``.
-    """
+def work(job: bytes, settings: bytes) -> bytes:
+    """Grade one submission (runs in a Dask worker): a :class:`Job` and :class:`Settings` give a reply, as JSON."""
     # torch says at its import that it has no Triton, which nobody here can do anything about
     logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
-    common = json.loads(settings)
-    if common["version"] != _own_version():
-        return json.dumps({"refused": "a worker of the cluster has another version of the course installed"})
+    return msgspec.json.encode(
+        _reply(msgspec.json.decode(job, type=Job), msgspec.json.decode(settings, type=Settings))
+    )
+
+
+def _reply(job: Job, common: Settings) -> Reply:
+    if common.version != _own_version():
+        return Refused("a worker of the cluster has another version of the course installed")
     try:
-        parent = _warm_parent(common)
-        listed = [Cell(**cell) for cell in json.loads(cells)]
-        limits = Limits(**common["limits"])
-        report = runner.report_on(listed, common["problem_set"], seed, limits, workers=parent)
+        graded, outputs = runner.play(
+            job.cells,
+            common.problem_set,
+            job.seed,
+            common.limits,
+            workers=_workers(common),
+            student=job.owner,
+        )
     except GoneError as error:
-        return json.dumps({"gone": str(error)})
+        return Gone(str(error))
     except IsolationError as error:
-        return json.dumps({"refused": str(error)})
-    shown = [outputs.of_answer(answer) if answer.cell.code else [] for answer in report.answers]
-    return json.dumps({"report": report.as_data(), "outputs": shown})
+        return Refused(str(error))
+    return Played(replace(graded, version=common.version), outputs)
 
 
-def _warm_parent(common: dict[str, Any]) -> WorkerSource:
-    """The one that all workers of this machine share, otherwise this worker's own."""
-    if common["door"] is not None:
-        return visit(Door(**common["door"]))
+def _workers(common: Settings) -> WorkerSource:
+    """The warm parent that all workers of this machine share, otherwise this worker's own."""
+    if common.door is not None:
+        return visit(common.door)
     from distributed import get_worker
 
-    return shared_warm_parent(Path(get_worker().local_directory) / "snngrade", unsafe=common["unsafe"])
+    return shared_warm_parent(Path(get_worker().local_directory) / "snngrade", unsafe=common.unsafe)
 
 
 @contextlib.contextmanager
@@ -193,8 +207,8 @@ def run(
     *,
     unsafe: bool = False,
     cluster: Cluster = THIS_MACHINE,
-) -> Iterator[Done]:
-    """Do all jobs; results come as they are ready, in no order.
+) -> Iterator[Played]:
+    """Do all jobs; what came of them comes as it is ready, in no order.
 
     A cluster of this machine that cannot start or has lost all its workers is started again.
 
@@ -216,13 +230,10 @@ def run(
     with _parent_of_this_machine(private, unsafe, cluster) as parent:
         while left:
             try:
-                common = Settings(
-                    problem_set, limits, unsafe, _own_version(), parent.door if parent else None
-                )
-                for done in _run_once(
-                    list(left.values()), json.dumps(asdict(common)), private, cluster, parent
-                ):
-                    del left[done.owner]
+                door = parent.door if parent else None
+                common = Settings(problem_set, limits, unsafe, _own_version(), door)
+                for done in _run_once(list(left.values()), common, private, cluster, parent):
+                    del left[done.graded.student]
                     failed = 0
                     yield done
             except _LostError as error:
@@ -246,8 +257,8 @@ def _parent_of_this_machine(private: Path, unsafe: bool, cluster: Cluster) -> It
 
 
 def _run_once(
-    jobs: list[Job], settings: str, private: Path, cluster: Cluster, parent: WarmParent | None
-) -> Iterator[Done]:
+    jobs: list[Job], common: Settings, private: Path, cluster: Cluster, parent: WarmParent | None
+) -> Iterator[Played]:
     """Do jobs on one cluster, a few ahead of its workers; the warm parent starts while the cluster does.
 
     Raises:
@@ -260,21 +271,22 @@ def _run_once(
         with _client(cluster, len(jobs), private) as client:
             if warm is not None:
                 warm.result()
-            yield from _results(client, jobs, settings)
+            yield from _results(client, jobs, common)
 
 
-def _results(client: Any, jobs: list[Job], settings: str) -> Iterator[Done]:
+def _results(client: Any, jobs: list[Job], common: Settings) -> Iterator[Played]:
     """Results of jobs as they come, with a few jobs ahead of the workers; see :func:`_run_once`."""
-    from distributed import KilledWorker, wait
+    from distributed import wait
 
     waiting = iter(jobs)
     running: dict[Any, str] = {}
+    settings = msgspec.json.encode(common)
 
     def submit(count: int) -> None:
         for job in islice(waiting, count):
-            cells = json.dumps([vars(cell) for cell in job.cells])
             key = f"snngrade-{job.key}"
-            running[client.submit(work, cells, job.seed, settings, key=key, pure=False)] = job.owner
+            future = client.submit(work, msgspec.json.encode(job), settings, key=key, pure=False)
+            running[future] = job.owner
 
     submit(AHEAD * len(client.scheduler_info()["workers"]))
     silent = 0
@@ -287,17 +299,28 @@ def _results(client: Any, jobs: list[Job], settings: str) -> Iterator[Done]:
                 raise _LostError("all workers of the Dask cluster are gone") from None
             continue
         for future in ready:
-            owner = running.pop(future)
-            try:
-                entry = json.loads(future.result())
-            except KilledWorker:
-                entry = {
-                    "problem": f"{ALLOWED_FAILURES} processes of the grader were killed while they worked on it; "
-                    "grade it again"
-                }
-            if "refused" in entry:
-                raise CourseError(entry["refused"])
-            if "gone" in entry:
-                raise _LostError(entry["gone"])
-            yield Done(owner, entry.get("report", {}), entry.get("outputs", []), entry.get("problem", ""))
+            yield _done(future, running.pop(future))
         submit(len(ready))
+
+
+def _done(future: Any, owner: str) -> Played:
+    """What came of a job that is over.
+
+    Raises:
+        CourseError: its worker refuses.
+        _LostError: the warm parent that it needs is gone.
+    """
+    from distributed import KilledWorker
+
+    try:
+        reply = msgspec.json.decode(future.result(), type=Reply)
+    except KilledWorker:
+        problem = (
+            f"{ALLOWED_FAILURES} processes of the grader were killed while they worked on it; grade it again"
+        )
+        return Played(Graded(owner, problem=problem), [])
+    if isinstance(reply, Refused):
+        raise CourseError(reply.why)
+    if isinstance(reply, Gone):
+        raise _LostError(reply.why)
+    return reply

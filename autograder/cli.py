@@ -14,8 +14,8 @@ from autograder.course import CELL_TIMEOUT, CourseError, checkout, source_of
 from autograder.report.cli import export_command
 
 if TYPE_CHECKING:
-    from autograder.grade import Execution
-    from autograder.results import StudentGrade
+    from autograder.grade import Execution, Plan
+    from autograder.graded import Graded
 
 
 class _Commands(TyperGroup):
@@ -77,7 +77,7 @@ def _folder(problem_set: str, out: Path | None) -> Path:
     return out if out is not None else root / "build" / "grades" / problem_set
 
 
-def _print(problem_set: str, grades: Sequence[StudentGrade], out: Path) -> None:
+def _print(problem_set: str, grades: Sequence[Graded], out: Path) -> None:
     from rich.console import Console
 
     from autograder.report import notes, table
@@ -89,13 +89,11 @@ def _print(problem_set: str, grades: Sequence[StudentGrade], out: Path) -> None:
     console.print(f"Results: {out}/results.json, grades.csv and feedback/", soft_wrap=True)
 
 
-def _graded(
-    problem_set: str, submissions: Path, out: Path, execution: Execution, db_url: str = "", **options: Any
-) -> Sequence[StudentGrade]:
-    """Grade, report and print; ``options`` are those of :func:`autograder.grade.grade`."""
+def _graded(plan: Plan, submissions: Path, anew: bool = False) -> Sequence[Graded]:
+    """Grade, report and print."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from autograder import grade, report
+    from autograder import grade
 
     columns: list[Any] = [
         TextColumn("{task.description}"),
@@ -112,23 +110,21 @@ def _graded(
             if not live:
                 typer.echo(f"[{done}/{of}] graded {student}")
 
-        grades = grade.grade(
-            problem_set,
-            submissions,
-            out,
-            execution=execution,
-            db_url=db_url,
-            announce=typer.echo,
-            progress=show,
-            **options,
-        )
-    report.add_manual(grades, out, problem_set, db_url)
-    report.write(problem_set, grades, out, db_url)
-    _print(problem_set, grades, out)
-    return grades
+        grades = grade.grade(plan, submissions, anew=anew, announce=typer.echo, progress=show)
+    return _reported(plan.problem_set, grades, plan.out, plan.db_url)
 
 
-def _run(what: Callable[[], Sequence[StudentGrade]]) -> Sequence[StudentGrade]:
+def _reported(problem_set: str, grades: Sequence[Graded], out: Path, db_url: str) -> Sequence[Graded]:
+    """The grades with what people gave, written and printed."""
+    from autograder import report
+
+    final = report.add_manual(grades, out, problem_set, db_url)
+    report.write(problem_set, final, out, checkout() / "templates")
+    _print(problem_set, final, out)
+    return final
+
+
+def _run(what: Callable[[], Sequence[Graded]]) -> Sequence[Graded]:
     try:
         return what()
     except CourseError as error:
@@ -187,23 +183,22 @@ def grade_command(
     The exit status is 1 when a submission could not be graded, 2 for a wrong call or where isolation is missing.
     """
 
-    def all_of_them() -> Sequence[StudentGrade]:
+    def all_of_them() -> Sequence[Graded]:
         from autograder.batch import Cluster
-        from autograder.rules import Rules, due_time, read_groups
+        from autograder.deadlines import Deadline, due_time
+        from autograder.grade import Plan
+        from autograder.groups import ALONE, read_groups
 
-        rules = Rules(
-            due_time(due) if due else None, off_per_day, read_groups(groups) if groups is not None else {}
-        )
-        return _graded(
+        plan = Plan(
             problem_set,
-            submissions,
             _folder(problem_set, out),
             _execution(cell_timeout, unsafe, stock),
+            Cluster(workers, scheduler),
+            Deadline(due_time(due) if due else None, off_per_day),
+            read_groups(groups) if groups is not None else ALONE,
             db,
-            cluster=Cluster(workers, scheduler),
-            rules=rules,
-            anew=not resume,
         )
+        return _graded(plan, submissions, anew=not resume)
 
     grades = _run(all_of_them)
     if any(grade.problem for grade in grades):
@@ -214,15 +209,11 @@ def grade_command(
 def report_command(problem_set: ProblemSet, out: Out = None, db: Database = "") -> None:
     """Show the grades again, with the points given by a person since, and write the reports anew."""
 
-    def again() -> Sequence[StudentGrade]:
-        from autograder import report
+    def again() -> Sequence[Graded]:
+        from autograder.report import read
 
         folder = _folder(problem_set, out)
-        grades = report.read(problem_set, folder)
-        report.add_manual(grades, folder, problem_set, db)
-        report.write(problem_set, grades, folder, db)
-        _print(problem_set, grades, folder)
-        return grades
+        return _reported(problem_set, read(problem_set, folder), folder, db)
 
     _run(again)
 
@@ -236,17 +227,17 @@ def samples_command(
     They come with the course and are trusted: what isolation there is is used. The exit status is 1 when a score differs.
     """
 
-    def all_samples() -> Sequence[StudentGrade]:
-        from autograder.proof.samples import write_samples
+    def all_samples() -> Sequence[Graded]:
+        from autograder import corpus
+        from autograder.grade import Plan
 
-        folder = _folder(problem_set, out)
-        samples = write_samples(checkout(), problem_set)
-        return _graded(problem_set, samples, folder, _execution(cell_timeout, True, stock))
+        plan = Plan(problem_set, _folder(problem_set, out), _execution(cell_timeout, True, stock))
+        return _graded(plan, corpus.write_samples(checkout(), problem_set))
 
     grades = _run(all_samples)
-    from autograder.proof.samples import differences
+    from autograder import corpus
 
-    wrong = differences(checkout(), problem_set, grades)
+    wrong = corpus.differences(problem_set, grades)
     for line in wrong:
         typer.echo(line, err=True)
     if wrong:

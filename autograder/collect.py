@@ -6,10 +6,9 @@ zip of either, or what Moodle or Canvas give out. Nothing is written here, and n
 
 from __future__ import annotations
 
-import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,9 +16,14 @@ from pathlib import Path, PurePosixPath
 from zoneinfo import ZoneInfo
 
 from autograder.course import CourseError
+from autograder.notebook import Notebook, NotebookError, by_name, clean, read
 
 LARGEST_SUBMISSION = 50_000_000
 _NAME = re.compile(r"[^\W_][\w .,'@+-]*")
+
+
+class RefusedError(ValueError):
+    """A submission that cannot be graded; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def _arrange(files: dict[str, Callable[[], bytes]], problem_set: str) -> Iterato
     folders: dict[str, dict[str, Callable[[], bytes]]] = {}
     stamps: dict[str, Callable[[], bytes]] = {}
     flat: set[str] = set()
-    for path, read in sorted(files.items()):
+    for path, load in sorted(files.items()):
         parts = PurePosixPath(path).parts
         if any(part.startswith(".") or part == "__MACOSX" for part in parts):
             continue
@@ -94,9 +98,9 @@ def _arrange(files: dict[str, Callable[[], bytes]], problem_set: str) -> Iterato
             student = student_of(parts[0])
             folders.setdefault(student, {})
             if path.endswith(".ipynb"):
-                folders[student][path] = read
+                folders[student][path] = load
             elif parts[-1] == "timestamp.txt":
-                stamps[student] = read
+                stamps[student] = load
             continue
         student = student_of(PurePosixPath(path).stem)
         if student in flat:
@@ -106,7 +110,7 @@ def _arrange(files: dict[str, Callable[[], bytes]], problem_set: str) -> Iterato
             continue
         flat.add(student)
         if path.endswith(".ipynb"):
-            yield _pick(student, {path: read}, problem_set)
+            yield _pick(student, {path: load}, problem_set)
         else:
             yield Submission(student, problem=f"{path} is not a notebook (its name does not end in .ipynb)")
     for student, notebooks in folders.items():
@@ -171,8 +175,10 @@ def collect(place: Path, problem_set: str) -> list[Submission]:
     return sorted(found, key=lambda submission: submission.student)
 
 
-def sanitise(submission: Submission, problem_set: str, questions: set[str]) -> tuple[Submission, list[str]]:
-    """Check that a submission can be given to nbgrader, and put right what would stop it.
+def sanitise(
+    submission: Submission, problem_set: str, questions: Collection[str]
+) -> tuple[Notebook, list[str]]:
+    """The notebook of a submission, with what would stop nbgrader put right.
 
     Args:
         submission: what was handed in.
@@ -180,46 +186,25 @@ def sanitise(submission: Submission, problem_set: str, questions: set[str]) -> t
         questions: grade_ids of the graded cells of the released notebook.
 
     Returns:
-        The submission to grade (with a ``problem`` when it cannot be graded), and remarks.
+        The notebook to grade, and remarks.
+
+    Raises:
+        RefusedError: it cannot be graded.
     """
-    student = submission.student
     if submission.problem:
-        return submission, []
-    if not _NAME.fullmatch(student):
-        return Submission(
-            student,
-            problem="the student's name may hold letters, digits, spaces and . , ' _ @ + - and starts with a letter or digit",
-        ), []
+        raise RefusedError(submission.problem)
+    if not _NAME.fullmatch(submission.student):
+        raise RefusedError(
+            "the student's name may hold letters, digits, spaces and . , ' _ @ + - and starts with a letter or digit"
+        )
     if len(submission.content) > LARGEST_SUBMISSION:
-        return Submission(student, problem=f"larger than {LARGEST_SUBMISSION:,} bytes"), []
+        raise RefusedError(f"larger than {LARGEST_SUBMISSION:,} bytes")
     try:
-        notebook = json.loads(submission.content)
-    except (ValueError, RecursionError) as error:
-        return Submission(student, problem=f"not a notebook: broken JSON ({error})"), []
-    cells = notebook.get("cells") if isinstance(notebook, dict) else None
-    if not isinstance(cells, list) or notebook.get("nbformat") != 4:
-        return Submission(student, problem="not a notebook of format 4 (no list of cells)"), []
-    seen: set[str] = set()
-    remarks = []
-    for cell in cells:
-        metadata = cell.get("metadata") if isinstance(cell, dict) else None
-        if not isinstance(metadata, dict):
-            return Submission(student, problem="not a notebook: a cell has no metadata"), []
-        marked = metadata.get("nbgrader")
-        if marked is None:
-            continue
-        name = marked.get("grade_id") if isinstance(marked, dict) else None
-        if not isinstance(name, str) or not name:
-            del metadata["nbgrader"]
-        elif name in seen:
-            del metadata["nbgrader"]
-            remarks.append(f"{name} is there more than once: the first one counts")
-        else:
-            seen.add(name)
-    if not seen & questions:
-        return Submission(
-            student,
-            problem=f"none of the questions of {problem_set} is in it; is it another problem set's notebook?",
-        ), []
-    remarks += [f"the cell {name} was missing and was put back" for name in sorted(questions - seen)]
-    return Submission(student, json.dumps(notebook).encode()), remarks
+        notebook, remarks = clean(read(submission.content), questions)
+    except NotebookError as error:
+        raise RefusedError(str(error)) from None
+    if not by_name(notebook.cells).keys() & set(questions):
+        raise RefusedError(
+            f"none of the questions of {problem_set} is in it; is it another problem set's notebook?"
+        )
+    return notebook, remarks

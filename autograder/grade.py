@@ -9,15 +9,15 @@ in the results, and the others are graded.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import timedelta
 from pathlib import Path
 
-from autograder.batch import THIS_MACHINE, Cluster, Done, Job, run
-from autograder.collect import Submission, collect, sanitise
+from autograder import notebook
+from autograder.batch import THIS_MACHINE, Cluster, Job, run
+from autograder.checks.message import plain
+from autograder.collect import RefusedError, Submission, collect, sanitise
 from autograder.course import (
     CELL_TIMEOUT,
     CourseError,
@@ -26,14 +26,16 @@ from autograder.course import (
     default_gradebook,
     source_of,
 )
-from autograder.executed import answers_before, executed_notebook, manual_score
+from autograder.deadlines import NO_DEADLINE, Deadline
 from autograder.files import digest, write_if_changed
-from autograder.gradebook import Entry, extensions, write_gradebook
+from autograder.gradebook import extensions, write_gradebook
+from autograder.graded import Graded, Mark, keep, kept
+from autograder.groups import ALONE, Groups
 from autograder.isolation.limits import Limits
-from autograder.isolation.runner import Cell, course_secret, read_cells, restore, student_seed
-from autograder.results import QuestionGrade, StudentGrade, keep, kept
-from autograder.rules import NO_RULES, Rules
+from autograder.notebook import Cell, Notebook, answers_before, by_name, read, restore
+from autograder.seeds import course_secret, student_seed
 
+#: Hears of each submission that was graded: how many are done, of how many, and whose it is.
 Progress = Callable[[int, int, str], None]
 
 
@@ -74,78 +76,99 @@ class Execution:
         return f"Isolation: {', '.join(layers.active) or 'none'}"
 
 
-def _assignment(root: Path, problem_set: str, course: Path, db_url: str) -> bytes:
-    """Make the assignment in the course folder where it is not up to date; the released notebook's bytes."""
-    from autograder.release import generate
-
-    released = course / "release" / problem_set / f"{problem_set}.ipynb"
-    stamp = course / f"{problem_set}.stamp"
-    key = digest([source_of(root, problem_set).read_bytes(), code_version().encode(), db_url.encode()])
-    if not (released.is_file() and stamp.is_file() and stamp.read_text() == key):
-        try:
-            generate(root, problem_set, course, db_url)
-        except CourseError as error:
-            if "Cannot add or remove cells" in str(error):
-                raise CourseError(
-                    f"the questions of {problem_set} are not those that {course.parent} was begun with; "
-                    "give another --out"
-                ) from error
-            raise
-        write_if_changed(stamp, key.encode())
-    return released.read_bytes()
-
-
-@cache
-def graded_cells(released: bytes) -> Mapping[str, float]:
-    """Points of each graded cell of a notebook, by grade_id, in order."""
-    found = {}
-    for cell in json.loads(released)["cells"]:
-        marked = cell["metadata"].get("nbgrader", {})
-        if marked.get("grade"):
-            found[marked["grade_id"]] = float(marked["points"])
-    return found
-
-
-@cache
-def _cells_of(released: bytes) -> list[Cell]:
-    return read_cells(released)
-
-
 @dataclass(frozen=True)
-class _Work:
-    """One submission to grade: the job, the notebook's bytes, and what was put right in it."""
-
-    job: Job
-    content: bytes
-    remarks: list[str]
-
-
-def grade(
-    problem_set: str,
-    submissions: Path,
-    out: Path,
-    *,
-    execution: Execution = Execution(),
-    cluster: Cluster = THIS_MACHINE,
-    rules: Rules = NO_RULES,
-    db_url: str = "",
-    anew: bool = False,
-    announce: Callable[[str], None] | None = None,
-    progress: Progress | None = None,
-) -> list[StudentGrade]:
-    """Grade submissions; what was graded before and has not changed is read back.
+class Plan:
+    """What is graded, how, and where its results go.
 
     Args:
         problem_set: its name.
-        submissions: folder or zip.
         out: folder for the results and for nbgrader's files.
         execution: how the cells are run.
         cluster: where.
-        rules: when the set is due, what lateness costs, who works together.
+        deadline: when the set is due, and what lateness costs.
+        groups: who works together.
         db_url: of the gradebook; by default an SQLite file in ``out``.
+
+    Raises:
+        CourseError: stock nbgrader is asked for what it does not do.
+    """
+
+    problem_set: str
+    out: Path
+    execution: Execution = Execution()
+    cluster: Cluster = THIS_MACHINE
+    deadline: Deadline = NO_DEADLINE
+    groups: Groups = ALONE
+    db_url: str = ""
+
+    def __post_init__(self) -> None:
+        asked = (self.deadline, self.groups, self.db_url, self.cluster)
+        if not self.execution.isolated and asked != (NO_DEADLINE, ALONE, "", THIS_MACHINE):
+            raise CourseError(
+                "--stock leaves everything to nbgrader: due times, groups, another gradebook or cluster are not for it"
+            )
+
+    @property
+    def course(self) -> Path:
+        """nbgrader's folder."""
+        return self.out.resolve() / "course"
+
+    @property
+    def private(self) -> Path:
+        """Folder for the secret, the students' copies of the library, and caches."""
+        return self.out.resolve() / "isolation"
+
+    @property
+    def gradebook(self) -> str:
+        """Address of the gradebook."""
+        return self.db_url or default_gradebook(self.course)
+
+    def notebook(self, stage: str, student: str) -> Path:
+        """nbgrader's place for a student's notebook in one of its stages, ``submitted`` or ``autograded``."""
+        return self.course / stage / student / self.problem_set / f"{self.problem_set}.ipynb"
+
+
+@dataclass(frozen=True)
+class Work:
+    """A submission that waits to be graded.
+
+    Args:
+        key: of its outcome.
+        seed: of the student's inputs.
+        handed_in: its notebook.
+        cells: to run, with what is not the student's restored.
+        waiting: what is known of it before.
+    """
+
+    key: str
+    seed: int
+    handed_in: Notebook
+    cells: tuple[Cell, ...]
+    waiting: Graded
+
+    @property
+    def job(self) -> Job:
+        """What a worker needs of it."""
+        bare = tuple(replace(cell, rest={}) for cell in self.cells)
+        return Job(self.waiting.student, self.key, bare, self.seed)
+
+
+def grade(
+    plan: Plan,
+    submissions: Path,
+    *,
+    anew: bool = False,
+    announce: Callable[[str], None] = lambda line: None,
+    progress: Progress = lambda done, of, student: None,
+) -> list[Graded]:
+    """Grade submissions; what was graded before and has not changed is read back.
+
+    Args:
+        plan: what, how and where.
+        submissions: folder or zip.
         anew: grade everything again.
         announce: called, before anything is graded, with a line that names the active layers of isolation.
-        progress: called with (done, of, student).
+        progress: called after each submission.
 
     Returns:
         The grades of every student, by name; those of a group's members are the same.
@@ -154,84 +177,83 @@ def grade(
         CourseError: unknown problem set, no submissions, a course folder that does not fit, a cluster or gradebook
             that cannot be reached, or no isolation.
     """
-    if not execution.isolated and (rules != NO_RULES or db_url or cluster != THIS_MACHINE):
-        raise CourseError(
-            "--stock leaves everything to nbgrader: due times, groups, another gradebook or cluster are not for it"
-        )
     root = checkout()
-    source_of(root, problem_set)
-    collected = collect(submissions, problem_set)
-    course = out.resolve() / "course"
-    released = _assignment(root, problem_set, course, db_url)
-    version = digest([released, code_version().encode(), repr(execution).encode()])
-    secret = course_secret(out.resolve() / "isolation" / "secret")
-    finished: dict[str, StudentGrade] = {}
-    waiting: dict[str, _Work] = {}
-    moments: dict[str, datetime | None] = {}
-    for submission in _one_for_each(collected, rules):
-        owner = submission.student
-        cleaned, remarks = sanitise(submission, problem_set, set(graded_cells(released)))
-        moments[owner] = submission.handed_in
-        if cleaned.problem:
-            finished[owner] = StudentGrade(owner, problem=cleaned.problem)
-            continue
-        cells = restore(read_cells(cleaned.content), _cells_of(released))
-        seed = student_seed(secret, owner)
-        key = digest([cleaned.content, version.encode(), str(seed).encode()])
-        found = None if anew else kept(out, owner, key)
-        if found is not None:
-            finished[owner] = found
-        else:
-            waiting[owner] = _Work(Job(owner, key, tuple(cells), seed), cleaned.content, remarks)
-    if waiting:
-        layers = execution.require()
-        if announce is not None:
-            announce(layers)
-    for owner, work in waiting.items():
-        for student in _members(owner, rules):
-            staged = course / "submitted" / student / problem_set / f"{problem_set}.ipynb"
-            write_if_changed(staged, work.content)
-    if execution.isolated:
-        results = _isolated(waiting, problem_set, released, out.resolve(), execution, cluster, rules)
-    else:
-        results = _stock(waiting, problem_set, course, execution)
-    for number, result in enumerate(results, start=1):
-        finished[result.student] = result
-        if not result.problem:
-            keep(out, waiting[result.student].job.key, result)
-        if progress is not None:
-            progress(number, len(waiting), result.student)
-    book = db_url or default_gradebook(course)
-    extra = extensions(book, problem_set) if rules.due is not None else {}
-    grades = [
-        grade
-        for owner in sorted(finished)
-        for grade in _with_rules(finished[owner], moments[owner], rules, extra)
-    ]
-    if execution.isolated:
-        entries = [
-            Entry(
-                one,
-                _comments(one, released),
-                moments.get(one.group or one.student),
-                (one.group or one.student) in waiting,
-            )
-            for one in grades
-            if not one.problem
-        ]
-        write_gradebook(book, problem_set, entries, due=rules.due)
+    source_of(root, plan.problem_set)
+    collected = collect(submissions, plan.problem_set)
+    data = _released(root, plan)
+    released = read(data)
+    finished, works = _sorted_out(plan, collected, data, released, anew)
+    if works:
+        announce(plan.execution.require())
+    for owner, work in works.items():
+        for student in plan.groups.students(owner):
+            write_if_changed(plan.notebook("submitted", student), notebook.write(work.handed_in))
+    for number, graded in enumerate(_graded(plan, works, released), start=1):
+        finished[graded.student] = graded
+        if not graded.problem:
+            keep(plan.out, works[graded.student].key, graded)
+        progress(number, len(works), graded.student)
+    grades = list(_of_students(plan, finished.values()))
+    if plan.execution.isolated:
+        fresh = {student for owner in works for student in plan.groups.students(owner)}
+        _enter(plan, grades, released, fresh)
     return sorted(grades, key=lambda one: one.student)
 
 
-def _members(owner: str, rules: Rules) -> tuple[str, ...]:
-    return rules.groups.get(owner, (owner,))
+def _released(root: Path, plan: Plan) -> bytes:
+    """Make the assignment in the course folder where it is not up to date; the released notebook's bytes."""
+    from autograder.release import generate
+
+    name, course = plan.problem_set, plan.course
+    released = course / "release" / name / f"{name}.ipynb"
+    stamp = course / f"{name}.stamp"
+    key = digest([source_of(root, name).read_bytes(), code_version().encode(), plan.db_url.encode()])
+    if not (released.is_file() and stamp.is_file() and stamp.read_text() == key):
+        try:
+            generate(root, name, course, plan.db_url)
+        except CourseError as error:
+            if "Cannot add or remove cells" in str(error):
+                raise CourseError(
+                    f"the questions of {name} are not those that {course.parent} was begun with; give another --out"
+                ) from error
+            raise
+        write_if_changed(stamp, key.encode())
+    return released.read_bytes()
 
 
-def _one_for_each(collected: Sequence[Submission], rules: Rules) -> Iterator[Submission]:
+def _sorted_out(
+    plan: Plan, collected: Sequence[Submission], data: bytes, released: Notebook, anew: bool
+) -> tuple[dict[str, Graded], dict[str, Work]]:
+    """What need not or cannot be graded, and what waits for it, by owner."""
+    version = digest([data, code_version().encode(), repr(plan.execution).encode()])
+    secret = course_secret(plan.private / "secret")
+    wanted = [cell.grade_id for cell in released.cells if cell.graded]
+    finished: dict[str, Graded] = {}
+    works: dict[str, Work] = {}
+    for submission in _one_for_each(collected, plan.groups):
+        owner = submission.student
+        try:
+            handed_in, remarks = sanitise(submission, plan.problem_set, wanted)
+        except RefusedError as error:
+            finished[owner] = Graded(owner, problem=str(error), handed_in=submission.handed_in)
+            continue
+        seed = student_seed(secret, owner)
+        key = digest([notebook.write(handed_in), version.encode(), str(seed).encode()])
+        before = None if anew else kept(plan.out, owner, key)
+        if before is not None:
+            finished[owner] = replace(before, handed_in=submission.handed_in)
+            continue
+        waiting = Graded(owner, remarks=tuple(remarks), handed_in=submission.handed_in)
+        cells = tuple(restore(handed_in.cells, released.cells))
+        works[owner] = Work(key, seed, handed_in, cells, waiting)
+    return finished, works
+
+
+def _one_for_each(collected: Sequence[Submission], groups: Groups) -> Iterator[Submission]:
     """Submissions named by group where there is one; a second one of a group is a problem of who handed it in."""
     seen: dict[str, str] = {}
     for submission in collected:
-        group = rules.group_of(submission.student)
+        group = groups.of(submission.student)
         if not group:
             yield submission
         elif group in seen:
@@ -244,69 +266,76 @@ def _one_for_each(collected: Sequence[Submission], rules: Rules) -> Iterator[Sub
             yield replace(submission, student=group)
 
 
-def _with_rules(
-    grade: StudentGrade, handed_in: datetime | None, rules: Rules, extra: Mapping[str, timedelta]
-) -> Iterator[StudentGrade]:
-    """The grade of each student that it is for, with what lateness costs; an extension is one student's own."""
-    for student in _members(grade.student, rules):
-        group = grade.student if grade.student in rules.groups else ""
-        late = rules.late_s(handed_in, extra.get(student, timedelta(0)))
-        yield replace(grade, student=student, group=group, late_s=late, penalty=rules.penalty(late))
-
-
-def _comments(grade: StudentGrade, released: bytes) -> dict[str, str]:
-    messages = {name: one.message for name, one in grade.questions.items() if one.message}
-    said: dict[str, list[str]] = {}
-    for answer, message in answers_before(_cells_of(released), messages):
-        said.setdefault(answer, []).append(message)
-    return {answer: "\n\n".join(parts) for answer, parts in said.items()}
-
-
-def _isolated(
-    works: Mapping[str, _Work], problem_set: str, released: bytes, out: Path, execution: Execution,
-    cluster: Cluster, rules: Rules,
-) -> Iterator[StudentGrade]:  # fmt: skip
-    """Grade on the cluster; the notebook that a person reads is written before the result is handed on."""
+def _graded(plan: Plan, works: Mapping[str, Work], released: Notebook) -> Iterator[Graded]:
+    """Grade what waits; the notebook that a person reads is written before the outcome is handed on."""
+    if not plan.execution.isolated:
+        yield from _by_nbgrader(plan, works)
+        return
     jobs = [work.job for work in works.values()]
-    private = out / "isolation"
-    for done in run(jobs, problem_set, execution.limits, private, unsafe=execution.unsafe, cluster=cluster):
-        work = works[done.owner]
-        if done.problem:
-            yield StudentGrade(done.owner, problem=done.problem)
-            continue
-        notebook = executed_notebook(work.job.cells, done.outputs, released)
-        for student in _members(done.owner, rules):
-            folder = out / "course" / "autograded" / student / problem_set
-            write_if_changed(folder / f"{problem_set}.ipynb", notebook)
-        yield _result(work, done, released)
+    limits, unsafe = plan.execution.limits, plan.execution.unsafe
+    for played in run(jobs, plan.problem_set, limits, plan.private, unsafe=unsafe, cluster=plan.cluster):
+        work = works[played.graded.student]
+        if not played.graded.problem:
+            executed = notebook.write(Notebook(work.cells, released.rest), played.outputs)
+            for student in plan.groups.students(played.graded.student):
+                write_if_changed(plan.notebook("autograded", student), executed)
+        yield _complete(work, played.graded, released)
 
 
-def _result(work: _Work, done: Done, released: bytes) -> StudentGrade:
-    handed_out = {cell.grade_id: cell for cell in _cells_of(released) if cell.grade_id}
-    handed_in = {cell.grade_id: cell for cell in work.job.cells if cell.grade_id}
-    questions = {}
-    for name, points in graded_cells(released).items():
-        entry = done.report["questions"].get(name)
-        if entry is None and handed_out[name].answer:
-            score = manual_score(handed_in.get(name), handed_out[name])
-            questions[name] = QuestionGrade(score, points, True)
-        elif entry is None:
-            questions[name] = QuestionGrade(0.0, points, False, "No check grades this question.")
-        else:
-            questions[name] = QuestionGrade(
-                entry["score"], points, False, entry["message"], entry["misconceptions"], entry["hint"],
-                entry["failed"], entry["seconds"],
-            )  # fmt: skip
-    return StudentGrade(
-        done.owner, questions, remarks=work.remarks, seed=work.job.seed, seconds=done.report["seconds"],
-        restarts=done.report["restarts"], peak_mb=done.report["peak_mb"], trouble=done.report["trouble"],
-    )  # fmt: skip
+def _complete(work: Work, graded: Graded, released: Notebook) -> Graded:
+    """A graded submission with every graded cell of the notebook, and with what was known before."""
+    known = replace(graded, remarks=work.waiting.remarks, handed_in=work.waiting.handed_in)
+    if graded.problem:
+        return known
+    cells = by_name(work.cells)
+    questions = {
+        cell.grade_id: _mark(cell, cells[cell.grade_id], graded.questions.get(cell.grade_id))
+        for cell in released.cells
+        if cell.graded
+    }
+    return replace(known, questions=questions)
 
 
-def _stock(
-    works: Mapping[str, _Work], problem_set: str, course: Path, execution: Execution
-) -> Iterator[StudentGrade]:
+def _mark(released: Cell, handed_in: Cell, checked: Mark | None) -> Mark:
+    """What a graded cell gets; an answer that a person reads gets nothing where nothing was written."""
+    if checked is not None:
+        return replace(checked, points=released.points)
+    if released.manual:
+        return Mark(released.points, 0.0 if handed_in.source == released.source else None, manual=True)
+    return Mark(released.points, 0.0, fault="no check grades this question")
+
+
+def _by_nbgrader(plan: Plan, works: Mapping[str, Work]) -> Iterator[Graded]:
+    """Grade what waits with unmodified nbgrader."""
     from autograder.stock import autograde_with_nbgrader
 
-    for grade in autograde_with_nbgrader(course, problem_set, list(works), execution.cell_timeout):
-        yield replace(grade, remarks=works[grade.student].remarks)
+    timeout = plan.execution.cell_timeout
+    for graded in autograde_with_nbgrader(plan.course, plan.problem_set, list(works), timeout):
+        before = works[graded.student].waiting
+        yield replace(graded, remarks=before.remarks, handed_in=before.handed_in)
+
+
+def _of_students(plan: Plan, outcomes: Iterable[Graded]) -> Iterator[Graded]:
+    """The grade of each student that a submission is for, with what lateness costs; an extension is one student's own."""
+    extra = extensions(plan.gradebook, plan.problem_set) if plan.deadline.due is not None else {}
+    for graded in outcomes:
+        owner = graded.student
+        group = owner if owner in plan.groups.members else ""
+        for student in plan.groups.students(owner):
+            own = replace(graded, student=student, group=group)
+            yield plan.deadline.applied(own, extra.get(student, timedelta(0)))
+
+
+def _enter(plan: Plan, grades: Sequence[Graded], released: Notebook, fresh: Container[str]) -> None:
+    """Write the grades into the gradebook, with what the checks say as comments on the answer cells."""
+    place = answers_before(released.cells)
+
+    def said(graded: Graded) -> dict[str, str]:
+        comments: dict[str, list[str]] = {}
+        for name, mark in graded.questions.items():
+            if name in place and mark.result is not None:
+                comments.setdefault(place[name], []).append(plain(replace(mark.result, hints=())))
+        return {answer: "\n\n".join(parts) for answer, parts in comments.items()}
+
+    known = [one for one in grades if not one.problem]
+    write_gradebook(plan.gradebook, plan.problem_set, known, said, fresh=fresh, due=plan.deadline.due)

@@ -9,8 +9,8 @@ which takes seconds to import, is not needed.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -19,9 +19,9 @@ import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from autograder.course import CourseError
-from autograder.results import StudentGrade
+from autograder.graded import Given, Graded
 
-__all__ = ["Entry", "Manual", "extensions", "given_by_people", "write_gradebook"]
+__all__ = ["Comments", "extensions", "given_by_people", "write_gradebook"]
 
 TABLES = (
     "student", "assignment", "notebook", "submitted_assignment", "submitted_notebook", "base_cell", "grade", "comment",
@@ -29,33 +29,8 @@ TABLES = (
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Manual:
-    """What a person gave to one cell: ``score`` (None: nothing yet, or only a comment), and a comment.
-
-    ``auto`` is what the cell got without a person: 0 for an answer in which nothing was written, None for one to be read.
-    """
-
-    score: float | None = None
-    comment: str = ""
-    auto: float | None = None
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One student's row.
-
-    Args:
-        grade: what the grader gave.
-        comments: what it says to each answer cell, by grade_id.
-        handed_in: when, if that is known.
-        fresh: whether it was graded just now, so that what a person gave before needs another look.
-    """
-
-    grade: StudentGrade
-    comments: Mapping[str, str]
-    handed_in: datetime | None = None
-    fresh: bool = True
+#: What the checks say to each answer cell of a submission, by grade_id.
+Comments = Callable[[Graded], Mapping[str, str]]
 
 
 class _Book:
@@ -128,7 +103,7 @@ def _interval(value: timedelta | datetime) -> timedelta:
     return value if isinstance(value, timedelta) else value - datetime(1970, 1, 1)
 
 
-def given_by_people(db_url: str, problem_set: str) -> dict[tuple[str, str], Manual]:
+def given_by_people(db_url: str, problem_set: str) -> dict[str, dict[str, Given]]:
     """What people gave, by student and cell: points, extra credit on top of them or of the check's, comments.
 
     Every graded cell that the gradebook knows is there, so that points which were taken back are seen to be gone.
@@ -150,15 +125,15 @@ def given_by_people(db_url: str, problem_set: str) -> dict[tuple[str, str], Manu
             for one in book.rows("submitted_notebook", notebook_id=notebook.id)
             if one.assignment_id in students
         }
-        given: dict[tuple[str, str], Manual] = {}
+        given: dict[str, dict[str, Given]] = {student: {} for student in owners.values()}
         for one in book.within("grade", notebook.id):
             base = one.auto_score if one.manual_score is None and one.extra_credit else one.manual_score
             score = None if base is None else float(base) + float(one.extra_credit or 0.0)
-            given[owners[one.notebook_id], cells[one.cell_id]] = Manual(score, auto=one.auto_score)
+            given[owners[one.notebook_id]][cells[one.cell_id]] = Given(score)
         for one in book.within("comment", notebook.id):
             if one.manual_comment:
-                key = owners[one.notebook_id], cells[one.cell_id]
-                given[key] = replace(given.get(key, Manual()), comment=str(one.manual_comment))
+                mine, cell = given[owners[one.notebook_id]], cells[one.cell_id]
+                mine[cell] = replace(mine.get(cell, Given()), comment=str(one.manual_comment))
     return given
 
 
@@ -196,14 +171,22 @@ def _naive(moment: datetime | None) -> datetime | None:
 
 
 def write_gradebook(
-    db_url: str, problem_set: str, entries: Sequence[Entry], *, due: datetime | None = None
+    db_url: str,
+    problem_set: str,
+    grades: Sequence[Graded],
+    comments: Comments,
+    *,
+    fresh: Container[str] = (),
+    due: datetime | None = None,
 ) -> int:
     """Write the grades of a problem set, in one transaction.
 
     Args:
         db_url: of the database; the assignment is in it already (made by ``generate_assignment``).
         problem_set: its name.
-        entries: the students that could be graded.
+        grades: of the students that could be graded.
+        comments: what the checks say to each answer cell.
+        fresh: students who were graded just now, so that what a person gave them before needs another look.
         due: when the set is due.
 
     Returns:
@@ -218,12 +201,13 @@ def write_gradebook(
             raise CourseError(
                 f"the gradebook does not hold {problem_set}; its students' notebook was not made"
             )
-        return _plan(book, *found, entries, due).write(book)
+        return _plan(book, *found, grades, comments, fresh, due).write(book)
 
 
 def _plan(
-    book: _Book, assignment: Any, notebook: Any, entries: Sequence[Entry], due: datetime | None
-) -> _Plan:
+    book: _Book, assignment: Any, notebook: Any, graded: Sequence[Graded], said: Comments, fresh: Container[str],
+    due: datetime | None,
+) -> _Plan:  # fmt: skip
     plan = _Plan()
     if due is not None:
         plan.put("assignment", assignment, {"duedate": _naive(due)}, {})
@@ -233,31 +217,38 @@ def _plan(
     grades = {(one.notebook_id, one.cell_id): one for one in book.within("grade", notebook.id)}
     comments = {(one.notebook_id, one.cell_id): one for one in book.within("comment", notebook.id)}
     cells = book.rows("base_cell", notebook_id=notebook.id)
-    graded = {cell.name: cell.id for cell in cells if cell.type == "GradeCell"}
-    answered = {cell.name: cell.id for cell in cells if cell.type == "SolutionCell"}
-    for entry in entries:
-        student, moment = entry.grade.student, _naive(entry.handed_in)
-        if student not in known:
-            known.add(student)
-            plan.new.setdefault("student", []).append({"id": student})
+    points = {cell.name: cell.id for cell in cells if cell.type == "GradeCell"}
+    answers = {cell.name: cell.id for cell in cells if cell.type == "SolutionCell"}
+    for one in graded:
+        moment = _naive(one.handed_in)
+        if one.student not in known:
+            known.add(one.student)
+            plan.new.setdefault("student", []).append({"id": one.student})
         submission = plan.put(
-            "submitted_assignment", handed.get(student), {} if moment is None else {"timestamp": moment},
-            {"assignment_id": assignment.id, "student_id": student, "timestamp": moment},
+            "submitted_assignment", handed.get(one.student), {} if moment is None else {"timestamp": moment},
+            {"assignment_id": assignment.id, "student_id": one.student, "timestamp": moment},
         )  # fmt: skip
         mine = plan.put(
-            "submitted_notebook", books.get(submission), {"late_submission_penalty": entry.grade.penalty},
+            "submitted_notebook", books.get(submission), {"late_submission_penalty": one.penalty},
             {"notebook_id": notebook.id, "assignment_id": submission, "flagged": False},
         )  # fmt: skip
-        for name, cell in graded.items():
-            auto = entry.grade.questions[name].score if name in entry.grade.questions else 0.0
-            before = grades.get((mine, cell))
-            values: Row = {"auto_score": auto}
-            if before is None:
-                values["needs_manual_grade"] = auto is None
-            elif entry.fresh or before.auto_score != auto:  # as nbgrader does it
-                values["needs_manual_grade"] = auto is None or before.manual_score is not None
-            plan.put("grade", before, values, {"cell_id": cell, "notebook_id": mine})
-        for name, cell in answered.items():
-            said = {"auto_comment": entry.comments.get(name)}
-            plan.put("comment", comments.get((mine, cell)), said, {"cell_id": cell, "notebook_id": mine})
+        for name, cell in points.items():
+            auto = one.questions[name].auto if name in one.questions else 0.0
+            values = _grade(auto, grades.get((mine, cell)), one.student in fresh)
+            plan.put("grade", grades.get((mine, cell)), values, {"cell_id": cell, "notebook_id": mine})
+        comment = said(one)
+        for name, cell in answers.items():
+            plan.put(
+                "comment", comments.get((mine, cell)), {"auto_comment": comment.get(name)},
+                {"cell_id": cell, "notebook_id": mine},
+            )  # fmt: skip
     return plan
+
+
+def _grade(auto: float | None, before: Any, fresh: bool) -> Row:
+    """The values of a grade's row, as nbgrader sets them; ``before`` is the row that is there."""
+    if before is None:
+        return {"auto_score": auto, "needs_manual_grade": auto is None}
+    if fresh or before.auto_score != auto:
+        return {"auto_score": auto, "needs_manual_grade": auto is None or before.manual_score is not None}
+    return {"auto_score": auto}

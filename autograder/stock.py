@@ -13,42 +13,51 @@ import os
 import warnings
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from autograder.course import configure, last_error
-from autograder.results import QuestionGrade, StudentGrade
+from autograder.graded import Graded, Mark
+from autograder.result import Result
 
 __all__ = ["autograde_with_nbgrader"]
 
 PROCESSES = 2
 
 
-def _read_grades(notebook: Any) -> dict[str, QuestionGrade]:
-    """The grades of an autograded notebook, read as nbgrader reads them, with the checks' messages."""
+def _result(outputs: Iterable[Any]) -> tuple[Result | None, str]:
+    """The result that a check showed below its cell, and, if it did not finish, why."""
+    found, fault = None, ""
+    for output in outputs:
+        if output.output_type == "display_data" and "autograder" in output.get("metadata", {}):
+            try:
+                found = msgspec.convert(output.metadata["autograder"], Result)
+            except msgspec.ValidationError as error:
+                fault = f"The check's result cannot be read: {error}"
+        elif output.output_type == "error":
+            fault = f"The check did not finish: {output.ename}: {output.evalue}".strip().rstrip(":")
+    return found, fault
+
+
+def _marks(notebook: Any) -> dict[str, Mark]:
+    """What the cells of an autograded notebook got, read as nbgrader reads them, with the checks' results."""
     from nbgrader.utils import determine_grade, is_grade, is_solution
 
-    grades = {}
-    for cell in notebook.cells:
-        if not is_grade(cell):
-            continue
+    marks = {}
+    for cell in filter(is_grade, notebook.cells):
         score, points = determine_grade(cell)
-        message, found = "", []
-        for output in cell.get("outputs", []):
-            if output.output_type == "display_data" and "autograder" in output.get("metadata", {}):
-                message = output.data.get("text/plain", "")
-                found = list(output.metadata["autograder"].get("misconceptions", []))
-            elif output.output_type == "error":
-                message = f"The check did not finish: {output.ename}: {output.evalue}".strip().rstrip(":")
-        grades[cell.metadata.nbgrader.grade_id] = QuestionGrade(
-            score, points, is_solution(cell), message, found
+        result, fault = _result(cell.get("outputs", []))
+        auto = None if score is None else float(score)
+        marks[cell.metadata.nbgrader.grade_id] = Mark(
+            float(points), auto, manual=is_solution(cell), result=result, fault=fault
         )
-    return grades
+    return marks
 
 
-def _autograde(course: str, problem_set: str, student: str, cell_timeout: int) -> dict[str, Any]:
-    """Autograde one staged submission (runs in a worker process); a ``StudentGrade`` as a dictionary."""
+def _autograde(course: str, problem_set: str, student: str, cell_timeout: int) -> Graded:
+    """Autograde one staged submission (runs in a worker process)."""
     import nbformat
     from nbgrader.converters import Autograde
     from nbgrader.coursedir import CourseDirectory
@@ -66,7 +75,7 @@ def _autograde(course: str, problem_set: str, student: str, cell_timeout: int) -
         converter.start()
         path = Path(course) / "autograded" / student / problem_set / f"{problem_set}.ipynb"
         notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-        return asdict(StudentGrade(student, _read_grades(notebook)))
+        return Graded(student, _marks(notebook))
     except (Exception, SystemExit) as error:
         if "kernel became unresponsive" in " ".join(said.getvalue().split()):
             why = (
@@ -74,7 +83,7 @@ def _autograde(course: str, problem_set: str, student: str, cell_timeout: int) -
             )
         else:
             why = last_error(said.getvalue()) or f"{type(error).__name__}: {error}"
-        return asdict(StudentGrade(student, problem=f"nbgrader could not grade it: {why}"))
+        return Graded(student, problem=f"nbgrader could not grade it: {why}")
 
 
 def _prepare_worker() -> None:
@@ -89,7 +98,7 @@ def _prepare_worker() -> None:
 
 def autograde_with_nbgrader(
     course: Path, problem_set: str, students: list[str], cell_timeout: int
-) -> Iterable[StudentGrade]:
+) -> Iterable[Graded]:
     """Autograde staged submissions, two at a time, as they finish; one that met a locked gradebook is tried again.
 
     Args:
@@ -110,14 +119,13 @@ def autograde_with_nbgrader(
         ]
         try:
             for job in as_completed(jobs):
-                result = StudentGrade.from_json(job.result())
+                result = job.result()
                 if "database" in result.problem:
                     again.append(result.student)
                 else:
                     yield result
             for student in again:
-                entry = pool.submit(_autograde, str(course), problem_set, student, cell_timeout).result()
-                yield StudentGrade.from_json(entry)
+                yield pool.submit(_autograde, str(course), problem_set, student, cell_timeout).result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -26,10 +26,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from autograder import corpus
 from autograder.course import CELL_TIMEOUT, checkout
 from autograder.perform import attempt, quiet
-from autograder.proof.play import play
-from autograder.proof.samples import write_samples
 from autograder.question import Question
 from tools.soak import hand_in
 
@@ -42,8 +41,6 @@ from pathlib import Path
 from nbgrader.apps.autogradeapp import AutogradeApp
 from traitlets.config import Config
 from autograder.course import configure
-from autograder.proof.play import play
-from autograder.proof.samples import write_samples
 app = AutogradeApp.instance(config=configure(Config(), Path(sys.argv[1]), cell_timeout=int(sys.argv[2])))
 app.initialize([sys.argv[3]])
 app.start()
@@ -91,7 +88,7 @@ def compute(notebook: bytes) -> None:
             for case in question.draw(0):
                 attempt(namespace, case.call, question.results(case.call), tensors=question.tensors)
 
-    play(notebook, PS, put)
+    corpus.play(notebook, PS, put)
 
 
 def _each(notebooks: list[bytes], one: Callable[[bytes], None]) -> float:
@@ -175,7 +172,7 @@ def main() -> int:
         "--out", type=Path, default=checkout() / "build" / "bench-grade.json", help="result file"
     )
     chosen = parser.parse_args()
-    write_samples(checkout(), PS)
+    corpus.write_samples(checkout(), PS)
     figures = measure(chosen.rounds, lambda line: print(line, flush=True))
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     chosen.out.write_text(json.dumps(figures, indent=1) + "\n")

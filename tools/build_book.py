@@ -31,8 +31,7 @@ PAGES = (
     "exercises/*/*.ipynb",
     "solutions/*/*.py",
     "autograder/checks/*.py",
-    "solutions/*/samples.toml",
-    "solutions/measured.json",
+    "autograder/corpus/*/expected.json",
 )
 #: A change here means that every page is read again, because the navigation is on every page.
 LAYOUT = ("_config.yml", "_toc.yml")

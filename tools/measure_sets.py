@@ -20,12 +20,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from autograder import corpus
 from autograder.batch import Cluster
-from autograder.course import checkout, problem_sets
+from autograder.course import checkout, exercise_of, problem_sets
 from autograder.files import write_if_changed
-from autograder.grade import Execution, grade
-from autograder.proof import samples
-from autograder.proof.overview import MEASURED
+from autograder.grade import Execution, Plan, grade
+from autograder.sets import MEASURED
 from experiments.provenance import command, hardware, versions
 
 RUN = """
@@ -66,9 +66,8 @@ def grading_seconds(problem_set: str, submissions: Path, out: Path) -> float:
     place = out / "in"
     place.mkdir(parents=True)
     (place / "student.ipynb").write_bytes((submissions / "solution.ipynb").read_bytes())
-    (found,) = grade(
-        problem_set, place, out / "out", execution=Execution(unsafe=True), cluster=Cluster(workers=1)
-    )
+    plan = Plan(problem_set, out / "out", Execution(unsafe=True), Cluster(workers=1))
+    (found,) = grade(plan, place)
     if found.problem:
         raise RuntimeError(f"{problem_set} could not be graded: {found.problem}")
     return found.seconds
@@ -85,9 +84,9 @@ def main() -> int:
     table = Table("set", "reference", "grading")
     for name in chosen.problem_sets or problem_sets(root):
         with tempfile.TemporaryDirectory(prefix="measure-") as folder:
-            sample = samples.sample(root, name, samples.SOLUTION)
+            (sample,) = [one for one in corpus.samples(name) if one.name == corpus.SOLUTION]
             notebook = Path(folder) / "solution.ipynb"
-            notebook.write_bytes(samples.build(root, name, sample, samples.released_notebook(root, name)))
+            notebook.write_bytes(corpus.build(root, name, sample, exercise_of(root, name).read_bytes()))
             grading = grading_seconds(name, Path(folder), Path(folder) / "grades")
             seconds = {
                 "reference_s": round(reference_seconds(notebook), 1),

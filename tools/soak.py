@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import random
 import shutil
 import signal
@@ -19,18 +18,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 from tqdm import tqdm
 
+from autograder import corpus
 from autograder.course import COURSE_ID, checkout
-from autograder.proof.samples import write_samples
+from autograder.graded import Graded, decode_results
+from autograder.notebook import Cell, read, write
 
 PS = "ps0_start"
-_TIMINGS = ("seconds", "peak_mb")
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,12 @@ class SoakResult:
 
 def hand_in(folder: Path, count: int) -> list[str]:
     """Write ``count`` submissions, each different from all others; their names."""
-    samples = [path.read_text() for path in sorted(write_samples(checkout(), PS).glob("*.ipynb"))]
-    names = []
-    for number in range(count):
-        notebook = json.loads(samples[number % len(samples)])
-        own = {"cell_type": "code", "id": "own", "metadata": {}, "source": f"mine = {number}", "outputs": [],
-               "execution_count": None}  # fmt: skip
-        notebook["cells"].append(own)
-        names.append(f"student{number:04d}")
-        (folder / f"{names[-1]}.ipynb").write_text(json.dumps(notebook))
+    samples = [path.read_bytes() for path in sorted(corpus.write_samples(checkout(), PS).glob("*.ipynb"))]
+    names = [f"student{number:04d}" for number in range(count)]
+    for number, name in enumerate(names):
+        sample = read(samples[number % len(samples)])
+        own = replace(sample, cells=(*sample.cells, Cell(f"mine = {number}")))
+        (folder / f"{name}.ipynb").write_bytes(write(own))
     return names
 
 
@@ -134,16 +131,13 @@ def grade_disturbed(submissions: Path, out: Path, seed: int, count: int, pause: 
                     killed["worker"] += 1
 
 
-def _results(out: Path) -> dict[str, list[dict[str, Any]]]:
+def _results(out: Path) -> dict[str, list[Graded]]:
     """Every student's results without timings."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for grade in json.loads((out / "results.json").read_text())["grades"]:
-        kept = {name: value for name, value in grade.items() if name not in _TIMINGS}
-        kept["questions"] = {
-            name: {part: value for part, value in one.items() if part not in _TIMINGS}
-            for name, one in grade["questions"].items()
-        }
-        found.setdefault(grade["student"], []).append(kept)
+    found: dict[str, list[Graded]] = {}
+    for one in decode_results((out / "results.json").read_bytes()):
+        questions = {name: replace(mark, seconds=0.0) for name, mark in one.questions.items()}
+        bare = replace(one, questions=questions, seconds=0.0, peak_mb=0.0)
+        found.setdefault(one.student, []).append(bare)
     return found
 
 

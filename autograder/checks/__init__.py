@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -83,13 +84,7 @@ def _display(result: Result) -> None:
     display(  # type: ignore[no-untyped-call]
         {"text/plain": plain(result), "text/html": html(result)},
         raw=True,
-        metadata={
-            "autograder": {
-                "question": result.question,
-                "misconceptions": list(result.slips),
-                "failed": list(result.failed),
-            }
-        },
+        metadata={"autograder": asdict(result)},
     )
 
 

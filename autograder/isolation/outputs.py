@@ -1,31 +1,41 @@
-"""What stands below a graded notebook's cells: outputs as plain data, in nbformat's words."""
+"""What came of a notebook's cells, and what stands below them: outputs as plain data, in nbformat's words."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from autograder.checks.message import html, plain
+from autograder.notebook import Cell
 from autograder.result import Result
 
-from .runner import Answer
 from .session import CellResult
 
-__all__ = ["of_answer"]
+__all__ = ["Answer", "Output", "of_answer"]
 
 Output = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What came of one cell: of a question its result, of any other code cell its outputs.
+
+    ``problem`` is what went wrong on this side.
+    """
+
+    cell: Cell
+    result: Result | None = None
+    run: CellResult | None = None
+    problem: str = ""
+    seconds: float = 0.0
+
+
 def _of_result(result: Result) -> list[Output]:
     """A question's message and its score, as the notebook's own ``check`` shows them."""
-    about = {
-        "question": result.question,
-        "misconceptions": list(result.slips),
-        "failed": list(result.failed),
-    }
     shown = {"text/plain": plain(result), "text/html": html(result)}
     score = {"text/plain": repr(result.score)}
     return [
-        {"output_type": "display_data", "data": shown, "metadata": {"autograder": about}},
+        {"output_type": "display_data", "data": shown, "metadata": {"autograder": asdict(result)}},
         {"output_type": "execute_result", "execution_count": None, "data": score, "metadata": {}},
     ]
 

@@ -20,11 +20,11 @@ from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Bool, Dict, Unicode
 
 from autograder.checks import problem_sets
+from autograder.notebook import parse
+from autograder.seeds import course_secret, student_seed
 
-from . import outputs, runner
+from . import runner
 from .limits import Limits
-from .runner import course_secret
-from .session import Session
 from .source import shared_warm_parent
 
 __all__ = ["IsolatedExecute", "use_isolation"]
@@ -55,19 +55,20 @@ class IsolatedExecute(NbGraderPreprocessor):  # type: ignore[misc]
         problem_set, student = resources["nbgrader"]["assignment"], resources["nbgrader"]["student"]
         if problem_set not in problem_sets():
             raise ValueError(f"{problem_set!r} has no checks; there are: {', '.join(problem_sets())}")
-        folder = Path(self.folder)
-        seed = runner.student_seed(course_secret(Path(self.secret_file)), student)
-        workers = shared_warm_parent(folder, unsafe=self.unsafe)
-        cells = [runner._cell(cell) for cell in nb.cells]
-        copy = runner.library_copy(problem_set, workers.copies)
-        with Session(workers, copy, Limits(**self.limits)) as session:
-            answers = runner.grade_cells(cells, problem_set, seed, session)
-            for cell, answer in zip(nb.cells, answers, strict=True):
-                if cell.cell_type != "code":
-                    continue
-                cell.outputs = [_node(output) for output in outputs.of_answer(answer)]
-                if answer.problem:
-                    self.log.warning("%s, %s: %s", student, answer.cell.grade_id, answer.problem)
+        seed = student_seed(course_secret(Path(self.secret_file)), student)
+        graded, shown = runner.play(
+            parse(nb).cells,
+            problem_set,
+            seed,
+            Limits(**self.limits),
+            workers=shared_warm_parent(Path(self.folder), unsafe=self.unsafe),
+        )
+        for cell, outputs in zip(nb.cells, shown, strict=True):
+            if cell.cell_type == "code":
+                cell.outputs = list(map(_node, outputs))
+        for name, mark in graded.questions.items():
+            if mark.fault:
+                self.log.warning("%s, %s: %s", student, name, mark.fault)
         return nb, resources
 
 

@@ -80,8 +80,7 @@ def export(
     root = checkout()
     source_of(root, problem_set)
     folder = out if out is not None else root / "build" / "grades" / problem_set
-    grades = read(problem_set, folder)
-    add_manual(grades, folder, problem_set)
+    grades = add_manual(read(problem_set, folder), folder, problem_set)
     url = gradebook_url(folder)
     if roster is not None:
         people = formats.read_roster(roster)

@@ -15,11 +15,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.checks.core import number
 from autograder.course import COURSE_ID, CourseError
-from autograder.report.feedback import duration, shown
+from autograder.graded import Graded
+from autograder.rendering import duration, shown
 from autograder.report.statistics import questions
-from autograder.results import StudentGrade
+from autograder.result import number
 
 #: The columns of nbgrader's own CSV export, in its order.
 NBGRADER = (
@@ -75,7 +75,7 @@ def _csv(rows: Iterable[Sequence[str | float]]) -> bytes:
     return text.getvalue().encode()
 
 
-def note(grade: StudentGrade) -> str:
+def note(grade: Graded) -> str:
     """What else there is to say about a submission, in one line."""
     pending = f"{number(grade.pending)} points pending (read by a person)" if grade.pending else ""
     late = f"{duration(grade.late_s)} late" if grade.late_s > 0 else ""
@@ -83,7 +83,7 @@ def note(grade: StudentGrade) -> str:
     return grade.problem or "; ".join(filter(None, [*grade.remarks, pending, late, taken]))
 
 
-def own_csv(grades: Sequence[StudentGrade]) -> bytes:
+def own_csv(grades: Sequence[Graded]) -> bytes:
     """The course's own table: a row for each submission, a column for each question."""
     points = questions(grades)
     rows: list[list[str | float]] = [["student", *points, "score", "points", "pending", "note"]]
@@ -183,7 +183,7 @@ def read_roster(file: Path) -> dict[str, Person]:
 # ---------------------------------------------------------------------------------------------------- files
 
 
-def left_out(grades: Sequence[StudentGrade], provisional: bool = False) -> dict[str, str]:
+def left_out(grades: Sequence[Graded], provisional: bool = False) -> dict[str, str]:
     """Students that a file for a learning-management system does not hold, and why.
 
     Args:
@@ -199,7 +199,7 @@ def left_out(grades: Sequence[StudentGrade], provisional: bool = False) -> dict[
     return reasons
 
 
-def _final(grades: Sequence[StudentGrade], provisional: bool) -> list[StudentGrade]:
+def _final(grades: Sequence[Graded], provisional: bool) -> list[Graded]:
     absent = left_out(grades, provisional)
     return [grade for grade in grades if grade.student not in absent]
 
@@ -208,7 +208,7 @@ def _person(people: Mapping[str, Person], student: str) -> Person:
     return people.get(student, Person(student))
 
 
-def nbgrader_csv(problem_set: str, grades: Sequence[StudentGrade], people: Mapping[str, Person]) -> bytes:
+def nbgrader_csv(problem_set: str, grades: Sequence[Graded], people: Mapping[str, Person]) -> bytes:
     """The columns of ``nbgrader export``, one row for each graded submission.
 
     Unlike nbgrader's own exporter this one quotes as RFC 4180 asks. ``duedate`` and ``timestamp`` stay empty: how late
@@ -219,16 +219,14 @@ def nbgrader_csv(problem_set: str, grades: Sequence[StudentGrade], people: Mappi
     rows: list[Sequence[str | float]] = [NBGRADER]
     for grade in _final(grades, provisional=True):
         who = _person(people, grade.student)
-        raw = float(sum(one.score or 0.0 for one in grade.questions.values()))
-        most = float(sum(one.points for one in grade.questions.values()))
         rows.append(
-            [problem_set, "", "", grade.student, who.last, who.first, who.email, raw, grade.penalty, grade.score,
-             most]
+            [problem_set, "", "", grade.student, who.last, who.first, who.email, grade.raw, grade.penalty,
+             grade.score, grade.points]
         )  # fmt: skip
     return _csv(rows)
 
 
-def _comments(grade: StudentGrade) -> str:
+def _comments(grade: Graded) -> str:
     """One line that says where points were lost."""
     lost = [
         f"{name.replace('_', ' ')} {shown(one.score)} of {number(one.points)}"
@@ -240,7 +238,7 @@ def _comments(grade: StudentGrade) -> str:
 
 def moodle_csv(
     problem_set: str,
-    grades: Sequence[StudentGrade],
+    grades: Sequence[Graded],
     people: Mapping[str, Person],
     *,
     provisional: bool = False,
@@ -273,7 +271,7 @@ def moodle_csv(
 
 def canvas_csv(
     problem_set: str,
-    grades: Sequence[StudentGrade],
+    grades: Sequence[Graded],
     people: Mapping[str, Person],
     *,
     assignment: str = "",

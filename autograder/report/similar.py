@@ -13,18 +13,20 @@ k-grams, windows, the rule for common passages.
 from __future__ import annotations
 
 import builtins
-import json
 import keyword
 import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from autograder.notebook import NotebookError, read
 
 Hashes = NDArray[np.uint64]
 
@@ -120,17 +122,12 @@ def fingerprints(source: str) -> frozenset[int]:
     return _fingerprints(source)
 
 
-def _cells(notebook: bytes) -> Iterator[tuple[str, str]]:
+def _cells(content: bytes) -> Iterator[tuple[str, str]]:
     """Name and source of each code cell; cells without a grade_id are numbered. Nothing for a broken notebook."""
-    try:
-        cells = json.loads(notebook)["cells"]
-        for number, cell in enumerate(cells, start=1):
-            if cell["cell_type"] == "code":
-                source = cell["source"]
-                name = cell["metadata"].get("nbgrader", {}).get("grade_id") or f"cell {number}"
-                yield str(name), source if isinstance(source, str) else "".join(map(str, source))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return
+    with suppress(NotebookError):
+        for number, cell in enumerate(read(content).cells, start=1):
+            if cell.code:
+                yield cell.grade_id or f"cell {number}", cell.source
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autograder.results import StudentGrade
+from autograder.graded import Graded
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ class Stop:
     students: tuple[str, ...]
 
 
-def graded(grades: Sequence[StudentGrade]) -> list[StudentGrade]:
+def graded(grades: Sequence[Graded]) -> list[Graded]:
     """The submissions that have grades."""
     return [grade for grade in grades if not grade.problem]
 
 
-def questions(grades: Sequence[StudentGrade]) -> dict[str, float]:
+def questions(grades: Sequence[Graded]) -> dict[str, float]:
     """Points of each question, in order."""
     first = next((grade for grade in grades if grade.questions), None)
     return {name: one.points for name, one in first.questions.items()} if first else {}
@@ -94,7 +94,7 @@ def corrected_item_total(scores: NDArray[np.float64], item: int) -> float | None
     return None if scale < 1e-12 * max(1.0, float(np.abs(scores).max()) ** 2) else float(x @ rest) / scale
 
 
-def items(grades: Sequence[StudentGrade]) -> list[Item]:
+def items(grades: Sequence[Graded]) -> list[Item]:
     """Every question, in order. Only questions that all students have a score for enter discriminations."""
     students, points = graded(grades), questions(grades)
     table = np.array(
@@ -128,15 +128,12 @@ def items(grades: Sequence[StudentGrade]) -> list[Item]:
     return found
 
 
-def scores(grades: Sequence[StudentGrade]) -> NDArray[np.float64]:
+def scores(grades: Sequence[Graded]) -> NDArray[np.float64]:
     """The points of the graded submissions so far, before any penalty for being late."""
-    return np.array(
-        [sum(one.score or 0.0 for one in grade.questions.values()) for grade in graded(grades)],
-        dtype=np.float64,
-    )
+    return np.array([grade.raw for grade in graded(grades)], dtype=np.float64)
 
 
-def mistakes(problem_set: str, grades: Sequence[StudentGrade]) -> list[Mistake]:
+def mistakes(problem_set: str, grades: Sequence[Graded]) -> list[Mistake]:
     """Every misconception of the set's checks with the number of students it was recognised in, the most frequent first.
 
     Those that were never recognised are there too, with 0: a check for a mistake that nobody makes is worth knowing.
@@ -147,7 +144,8 @@ def mistakes(problem_set: str, grades: Sequence[StudentGrade]) -> list[Mistake]:
         (name, mistake)
         for grade in graded(grades)
         for name, one in grade.questions.items()
-        for mistake in dict.fromkeys(one.misconceptions)
+        if one.result is not None
+        for mistake in one.result.slips
     )
     sentences = {
         (check.id.split(".", 1)[1], one.id): one.sentence
@@ -174,18 +172,18 @@ _WORDS = {
 }
 
 
-def stops(grades: Sequence[StudentGrade]) -> list[Stop]:
+def stops(grades: Sequence[Graded]) -> list[Stop]:
     """Time-outs, crashes and errors, by cell and question; wrong values are not among them."""
     found: dict[tuple[str, str], dict[str, None]] = {}
     for grade in graded(grades):
         for entry in grade.trouble:
-            place = str(entry["cell"])
-            what = _WORDS.get(str(entry["status"]), str(entry["status"]))
-            if entry.get("reason"):
-                what = f"{what}: {entry['reason']}"
-            found.setdefault((place, what), {})[grade.student] = None
+            what = _WORDS.get(entry.status, entry.status)
+            if entry.reason:
+                what = f"{what}: {entry.reason}"
+            found.setdefault((entry.cell, what), {})[grade.student] = None
         for name, one in grade.questions.items():
-            for kind in dict.fromkeys(one.failed.values()):
+            failed = one.result.failed.values() if one.result is not None else ()
+            for kind in dict.fromkeys(failure.kind for failure in failed):
                 if kind in _WORDS:
                     found.setdefault((name, _WORDS[kind]), {})[grade.student] = None
     rows = [Stop(place, what, tuple(students)) for (place, what), students in found.items()]

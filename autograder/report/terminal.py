@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from autograder.checks.core import number
-from autograder.report.feedback import shown
+from autograder.graded import Graded
+from autograder.rendering import shown
 from autograder.report.statistics import questions
-from autograder.results import StudentGrade
+from autograder.result import number
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-def table(problem_set: str, grades: Sequence[StudentGrade]) -> Table:
+def table(problem_set: str, grades: Sequence[Graded]) -> Table:
     """The grades as a table; questions are columns."""
     from rich.table import Table
 
@@ -35,7 +35,7 @@ def table(problem_set: str, grades: Sequence[StudentGrade]) -> Table:
     return drawn
 
 
-def notes(grades: Sequence[StudentGrade]) -> list[str]:
+def notes(grades: Sequence[Graded]) -> list[str]:
     """One line for each submission that could not be graded, and for each that was put right first."""
     return [f"{grade.student}: not graded: {grade.problem}" for grade in grades if grade.problem] + [
         f"{grade.student}: {'; '.join(grade.remarks)}" for grade in grades if grade.remarks

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import nbformat
 import pytest
 
-from autograder import batch, gradebook, report
+from autograder import batch, corpus, gradebook, report
 from autograder.batch import Cluster, Job
+from autograder.checks.message import plain
 from autograder.course import COURSE_ID, CourseError
-from autograder.grade import Execution, grade
+from autograder.deadlines import Deadline
+from autograder.grade import Execution, Plan, grade
+from autograder.graded import Graded, Mark
+from autograder.groups import Groups
 from autograder.isolation.limits import Limits
-from autograder.proof.samples import write_samples
-from autograder.results import QuestionGrade, StudentGrade
-from autograder.rules import Rules
 from tests.support import initdb
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
@@ -36,7 +38,7 @@ HERE = Execution(unsafe=True)
 def samples(root, tmp_path_factory):
     """A few samples of the practice set as notebooks named by sample."""
     folder = tmp_path_factory.mktemp("samples")
-    written = write_samples(root, PS)
+    written = corpus.write_samples(root, PS)
     for name in ("solution", "untouched", "first_step"):
         shutil.copy(written / f"{name}.ipynb", folder)
     return folder
@@ -46,7 +48,7 @@ def samples(root, tmp_path_factory):
 def graded(samples, tmp_path_factory):
     """The samples, graded once on a cluster, and the folder of the results."""
     out = tmp_path_factory.mktemp("graded")
-    return grade(PS, samples, out, execution=HERE, cluster=Cluster(workers=1)), out
+    return grade(Plan(PS, out, HERE, Cluster(workers=1)), samples), out
 
 
 def scores(grades):
@@ -89,7 +91,8 @@ def test_the_gradebook_and_the_notebook_say_what_nbgrader_would(graded):
         cell.source for cell in notebook.cells if "raise NotImplementedError" in cell.source
     ]  # untouched, last
     assert found["untouched", "discussion_green"] == (0.0, None, False)
-    report.add_manual(grades, out, PS)  # nobody has given anything: what was not answered stays 0
+    # nobody has given anything: what was not answered stays 0
+    grades = report.add_manual(grades, out, PS)
     pending = {one.student: one.pending for one in grades}
     assert pending == {"solution": 1.0, "first_step": 1.0, "untouched": 0.0}
 
@@ -101,7 +104,9 @@ def test_messages_are_comments_on_the_answer_cells(graded):
     by_name = {one.student: one for one in grades}
     with Gradebook(f"sqlite:///{out / 'course' / 'gradebook.db'}", COURSE_ID) as book:
         comment = book.find_comment("longest_silence_answer", PS, PS, "first_step").comment
-    assert comment == by_name["first_step"].questions["longest_silence"].message
+    result = by_name["first_step"].questions["longest_silence"].result
+    assert result.hints
+    assert comment == plain(replace(result, hints=()))
     assert "longest" in comment
 
 
@@ -116,9 +121,11 @@ def test_a_group_shares_one_grade_and_lateness_costs(samples, tmp_path):
         folder.mkdir(parents=True)
         shutil.copy(samples / f"{sample}.ipynb", folder / f"{PS}.ipynb")
         (folder / "timestamp.txt").write_text(stamp)
-    rules = Rules(datetime(2026, 12, 1, 23, tzinfo=UTC), 0.5, {"red": ("ada", "bo", "di")})
     out = tmp_path / "out"
-    grades = grade(PS, place, out, execution=HERE, rules=rules, cluster=Cluster(workers=1))
+    deadline = Deadline(datetime(2026, 12, 1, 23, tzinfo=UTC), 0.5)
+    groups = Groups({"red": ("ada", "bo", "di")})
+    plan = Plan(PS, out, HERE, Cluster(workers=1), deadline, groups)
+    grades = grade(plan, place)
     assert scores([one for one in grades if not one.problem]) == {
         "ada": (2.5, 1.0, 0.5, "red"),
         "bo": (2.5, 1.0, 0.5, "red"),
@@ -138,13 +145,11 @@ def test_a_group_shares_one_grade_and_lateness_costs(samples, tmp_path):
         }
     assert late["di"] == (0.5, datetime(2026, 12, 2, 1), 7200.0)
     assert late["cy"][2] == 0.0
-    again = grade(PS, place, out, execution=HERE, rules=rules, cluster=Cluster(workers=1))
+    again = grade(plan, place)
     assert scores(again) == scores(grades)
     with Gradebook(f"sqlite:///{out / 'course' / 'gradebook.db'}", COURSE_ID) as book:
         book.grant_extension(PS, "di", hours=3)  # for one member; the others stay late
-    longer = {
-        one.student: one for one in grade(PS, place, out, execution=HERE, rules=rules) if not one.problem
-    }
+    longer = {one.student: one for one in grade(plan, place) if not one.problem}
     assert [longer[name].penalty for name in ("ada", "bo", "cy", "di")] == [0.5, 0.5, 0.0, 0.0]
 
 
@@ -154,7 +159,8 @@ def check_regrade(url, samples, tmp_path):
 
     place, out = tmp_path / "in", tmp_path / "out"
     shutil.copytree(samples, place)
-    grade(PS, place, out, execution=HERE, db_url=url, cluster=Cluster(workers=1))
+    plan = Plan(PS, out, HERE, Cluster(workers=1), db_url=url)
+    grade(plan, place)
     with Gradebook(url, COURSE_ID) as book:
         for student in ("solution", "first_step"):
             one = book.find_grade("discussion_green", PS, PS, student)
@@ -162,7 +168,7 @@ def check_regrade(url, samples, tmp_path):
         book.db.commit()
     shutil.copy(samples / "solution.ipynb", place / "first_step.ipynb")
     before = rows(url)
-    grade(PS, place, out, execution=HERE, db_url=url, cluster=Cluster(workers=1))
+    grade(plan, place)
     after = rows(url)
     assert after["solution", "discussion_green"] == (None, 0.75, False)
     assert after["first_step", "discussion_green"] == (None, 0.75, True)
@@ -227,17 +233,19 @@ def test_a_running_scheduler_grades_and_one_that_is_not_is_one_line(samples, tmp
         local_directory=str(tmp_path / "dask"),
         memory_limit=0,
     ) as local:
-        there = grade(
-            PS, samples, tmp_path / "out", execution=HERE, cluster=Cluster(scheduler=local.scheduler_address)
-        )
+        running = Cluster(scheduler=local.scheduler_address)
+        there = grade(Plan(PS, tmp_path / "out", HERE, running), samples)
     assert scores(there)["solution"] == (3.0, 1.0, 0.0, "")
     with pytest.raises(CourseError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9"):
-        grade(PS, samples, tmp_path / "other", execution=HERE, cluster=Cluster(scheduler="tcp://127.0.0.1:9"))
+        grade(Plan(PS, tmp_path / "other", HERE, Cluster(scheduler="tcp://127.0.0.1:9")), samples)
 
 
 def test_a_worker_with_other_code_refuses():
-    settings = json.dumps({"version": "other", "door": None, "unsafe": True, "problem_set": PS, "limits": {}})
-    assert "another version" in json.loads(batch.work("[]", 0, settings))["refused"]
+    settings = batch.Settings(PS, Limits(), unsafe=True, version="other", door=None)
+    reply = batch.work(msgspec.json.encode(Job("ada", "key", (), 1)), msgspec.json.encode(settings))
+    refused = msgspec.json.decode(reply, type=batch.Reply)
+    assert isinstance(refused, batch.Refused)
+    assert "another version" in refused.why
 
 
 def test_no_work_starts_no_cluster(monkeypatch, tmp_path):
@@ -247,11 +255,15 @@ def test_no_work_starts_no_cluster(monkeypatch, tmp_path):
 
 
 def test_a_gradebook_that_cannot_be_written_is_one_line(samples, tmp_path):
-    grades = [StudentGrade("ada", {"spike_count": QuestionGrade(1.0, 1.0, False)})]
+    grades = [Graded("ada", {"spike_count": Mark(1.0, 1.0)})]
+
+    def nothing(graded):
+        return {}
+
     with pytest.raises(CourseError, match="the gradebook does not hold ps0_start"):
-        gradebook.write_gradebook(f"sqlite:///{tmp_path / 'empty.db'}", PS, [gradebook.Entry(grades[0], {})])
+        gradebook.write_gradebook(f"sqlite:///{tmp_path / 'empty.db'}", PS, grades, nothing)
     with pytest.raises(CourseError, match=r"the gradebook could not be written: .*; the results are kept"):
-        gradebook.write_gradebook("sqlite:////nowhere/grades.db", PS, [gradebook.Entry(grades[0], {})])
+        gradebook.write_gradebook("sqlite:////nowhere/grades.db", PS, grades, nothing)
 
 
 def test_killed_workers_and_coordinators_lose_nothing(tmp_path):

@@ -10,12 +10,14 @@ import zipfile
 import pytest
 from typer.testing import CliRunner
 
-from autograder import grade, report
+from autograder import corpus, grade, report
 from autograder.cli import app
-from autograder.collect import Submission, collect, sanitise
+from autograder.collect import RefusedError, Submission, collect, sanitise
 from autograder.course import CourseError, exercise_of
-from autograder.proof import samples
-from autograder.results import QuestionGrade, StudentGrade
+from autograder.graded import Graded, Mark
+from autograder.notebook import as_data
+
+from .outcomes import result
 
 PS = "ps2_surrogates"
 QUESTIONS = {"sine_derivative", "training"}
@@ -114,23 +116,23 @@ def test_links_are_not_followed(tmp_path):
     ],
 )
 def test_bad_notebooks_are_one_line(content, said):
-    cleaned, remarks = sanitise(Submission("ada", content), PS, QUESTIONS)
-    assert said in cleaned.problem
-    assert "\n" not in cleaned.problem
-    assert remarks == []
+    with pytest.raises(RefusedError) as refused:
+        sanitise(Submission("ada", content), PS, QUESTIONS)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["*", "a/b", "..", "a[b]", "", "-x", "a\nb"])
 def test_names_that_could_be_a_pattern_or_a_path_are_refused(name):
-    assert "student's name" in sanitise(Submission(name, notebook("training")), PS, QUESTIONS)[0].problem
+    with pytest.raises(RefusedError, match="student's name"):
+        sanitise(Submission(name, notebook("training")), PS, QUESTIONS)
 
 
 def test_repeated_and_missing_cells_are_put_right():
     cleaned, remarks = sanitise(
         Submission("Ada L. 1", notebook("training", "training", "own")), PS, QUESTIONS
     )
-    assert cleaned.problem == ""
-    kept = [cell["metadata"].get("nbgrader") for cell in json.loads(cleaned.content)["cells"]]
+    kept = [cell["metadata"].get("nbgrader") for cell in as_data(cleaned)["cells"]]
     assert kept == [{"grade_id": "training"}, None, {"grade_id": "own"}]
     assert remarks == [
         "training is there more than once: the first one counts",
@@ -139,10 +141,10 @@ def test_repeated_and_missing_cells_are_put_right():
 
 
 GRADES = [
-    StudentGrade(
-        "ada", {"a": QuestionGrade(1.5, 2.0, False, "a <b>message</b>"), "b": QuestionGrade(None, 4.0, True)}
+    Graded(
+        "ada", {"a": Mark(2.0, 1.5, result=result(title="a <b>title</b>")), "b": Mark(4.0, None, manual=True)}
     ),
-    StudentGrade("bo", problem="not a notebook"),
+    Graded("bo", problem="not a notebook"),
 ]
 
 
@@ -154,7 +156,7 @@ def test_reports_hold_every_student(tmp_path):
     assert rows[2] == ["bo", "", "", "", "6", "0", "not a notebook"]
     assert report.read("ps9", tmp_path) == GRADES
     page = (tmp_path / "feedback" / "ada.html").read_text()
-    assert "a &lt;b&gt;message&lt;/b&gt;" in page
+    assert "a &lt;b&gt;title&lt;/b&gt;" in page
     assert "://" not in page
     assert "Not graded: not a notebook." in (tmp_path / "feedback" / "bo.html").read_text()
     report.write("ps9", GRADES[:1], tmp_path)
@@ -216,7 +218,7 @@ def test_nbgrader_grades_the_samples_and_goes_on_past_bad_ones(way, root, tmp_pa
     problem_set = "ps1_neurons"  # the quickest of those with points
     monkeypatch.chdir(root)
     place = tmp_path / "submissions"
-    shutil.copytree(samples.write_samples(root, problem_set), place)
+    shutil.copytree(corpus.write_samples(root, problem_set), place)
     (place / "zz_image.ipynb").write_bytes(b"\x89PNG")
     (place / "zz_other.ipynb").write_bytes(notebook("another_set"))
     twice = json.loads(exercise_of(root, problem_set).read_bytes())
@@ -230,25 +232,24 @@ def test_nbgrader_grades_the_samples_and_goes_on_past_bad_ones(way, root, tmp_pa
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1, done.output
     grades = {one.student: one for one in report.read(problem_set, out)}
-    assert samples.differences(root, problem_set, list(grades.values())) == []
+    assert corpus.differences(problem_set, list(grades.values())) == []
     assert grades["zz_image"].problem.startswith("not a notebook: broken JSON")
     assert "none of the questions" in grades["zz_other"].problem
-    assert grades["zz_twice"].remarks == [
+    assert grades["zz_twice"].remarks == (
         "lapicque is there more than once: the first one counts",
         "the cell mystery_neuron was missing and was put back",
-    ]
+    )
     assert grades["zz_twice"].score == 0
     assert set(grades["zz_twice"].questions) == set(grades["solution"].questions)
     assert grades["solution"].score == 26
     assert grades["solution"].pending == 4
     assert "not a notebook" in done.output
 
-    def nothing(works, *rest):
-        assert works == []
+    def nothing(plan, works, *rest):
+        assert works == {}
         return []
 
-    monkeypatch.setattr(grade, "_isolated", nothing)
-    monkeypatch.setattr(grade, "_stock", nothing)
+    monkeypatch.setattr(grade, "_graded", nothing)
     stamps = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 1, again.output

@@ -19,12 +19,12 @@ from typing import Any
 import psutil
 import pytest
 
+from autograder import corpus
 from autograder.batch import Cluster
-from autograder.course import COURSE_ID
-from autograder.grade import Execution, grade
+from autograder.course import COURSE_ID, exercise_of
+from autograder.grade import Execution, Plan, grade
 from autograder.isolation.limits import Limits
 from autograder.isolation.sandbox import BOOT
-from autograder.proof import samples
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
 
@@ -349,10 +349,11 @@ def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """All submissions, and an honest one at the end, graded in one go with tight limits."""
     folder, out = tmp_path_factory.mktemp("in"), tmp_path_factory.mktemp("out")
     course = out / "course"
-    released = samples.released_notebook(root, PS)
+    samples = {one.name: one for one in corpus.samples(PS)}
+    released = exercise_of(root, PS).read_bytes()
     notebooks = {
-        right: json.loads(samples.build(root, PS, samples.sample(root, PS, name), released))
-        for right, name in ((True, samples.SOLUTION), (False, samples.RELEASE))
+        right: json.loads(corpus.build(root, PS, samples["solution" if right else "untouched"], released))
+        for right in (True, False)
     }
     for notebook in notebooks.values():
         for one in notebook["cells"]:
@@ -383,7 +384,7 @@ def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     before = set(psutil.pids())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Execution, "limits", property(lambda self: FEW))
-        found = grade(PS, folder, out, execution=Execution(unsafe=True), cluster=Cluster(workers=2))
+        found = grade(Plan(PS, out, Execution(unsafe=True), Cluster(workers=2)), folder)
     listener.close()
     return Run({one.student: one for one in found}, out, reached, before)
 
@@ -393,7 +394,7 @@ def test_nothing_is_gained_and_nothing_honest_is_lost(name: str, run: Run) -> No
     got = run.grades[slug(name)]
     assert got.problem == ""
     assert tuple(got.questions[question].score for question in QUESTIONS) == CASES[name].scores, {
-        question: got.questions[question].message for question in QUESTIONS
+        question: got.questions[question].result for question in QUESTIONS
     }
     assert list(got.questions) == [*QUESTIONS, "discussion_green"]
     assert sum(one.points for one in got.questions.values()) == 4.0

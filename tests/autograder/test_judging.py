@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import convert
 
 from autograder.checks.message import html, plain
 from autograder.failing_case import failing_case
@@ -19,7 +20,7 @@ from autograder.judging import PUBLIC_SEED, apart, run
 from autograder.light_form import light
 from autograder.perform import FormError, materialise
 from autograder.question import Case, Group, Question, Slip, Tolerance, call
-from autograder.result import Place, Said, from_json, mend_first, number, to_json
+from autograder.result import Place, Result, Said, from_json, mend_first, number, to_json
 
 
 def double(**changes):
@@ -432,10 +433,8 @@ def test_stock_nbgrader_reads_the_score_from_a_notebook():
     grades, outputs, metadata, error = json.loads(done.stdout.splitlines()[-1])
     assert grades == [[2.0, 2.0], [1.0, 2.0], [0, 2.0]]
     assert outputs[1] == ["display_data", "execute_result"]
-    assert metadata["autograder"] == {
-        "question": "ps2.sine_derivative",
-        "misconceptions": ["no_cutoff"],
-        "failed": ["outside", "shapes"],
-    }
+    shown = convert(metadata["autograder"], Result)
+    assert (shown.question, shown.slips) == ("ps2.sine_derivative", ("no_cutoff",))
+    assert list(shown.failed) == ["outside", "shapes"]
     assert error.startswith("no question is called 'ps2.none'; there are: ")
     assert "ps2.sine_derivative, " in error

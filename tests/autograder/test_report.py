@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -13,35 +13,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder import report
+from autograder import corpus, report
 from autograder.checks import checks_of
-from autograder.checks.message import plain
+from autograder.checks.message import html
 from autograder.course import COURSE_ID, configure, source_of
+from autograder.graded import Graded, Mark, Trouble
 from autograder.judging import right_values, run
-from autograder.proof import samples
+from autograder.rendering import duration
 from autograder.report import statistics
-from autograder.report.feedback import duration, feedback
+from autograder.report.feedback import feedback
 from autograder.report.instructor import instructor_page
-from autograder.result import number
-from autograder.results import QuestionGrade, StudentGrade
+from autograder.result import Failure, GroupResult, Said, number
+
+from .outcomes import WRONG_PART, checked, failing, read_by_person
 
 PS = "ps2_surrogates"
-MESSAGE = (
-    "The slope: 0.5 of 1 point (ps9.a)\n  [right] one part: 0.5 of 0.5\n  [not yet] the `other`: 0 of 0.5\n"
-    '      x: it is 2; expected 3.\n  Your code printed: <hello>\n  check("ps9.a", hint=1) shows a hint.'
-)
 
 
 def graded(student, a=0.5, b=None, **more):
-    lost = a < 1
-    return StudentGrade(
-        student,
-        {
-            "a": QuestionGrade(a, 1.0, False, MESSAGE, ["mixed_up"] * lost, "Look `there`." * lost, {}),
-            "b": QuestionGrade(b, 4.0, True),
-        },
-        **more,
-    )
+    return Graded(student, {"a": checked(a), "b": read_by_person(b)}, **more)
 
 
 class Page(HTMLParser):
@@ -96,8 +86,9 @@ def offline_and_accessible(content):
 
 
 def test_feedback_has_points_message_hint_lateness_group_and_comment():
-    grade = graded("ada", late_s=90_000.0, penalty=0.25, group="red", remarks=["a cell was put back"])
-    page = feedback("ps9", grade, {"b": "Well <argued>", "elsewhere": "see me"})
+    said = {"b": "Well <argued>", "elsewhere": "see me"}
+    more = dict(late_s=90_000.0, penalty=0.25, group="red", remarks=("a cell was put back",), comments=said)
+    page = feedback("ps9", graded("ada", **more))
     text = " ".join("".join(offline_and_accessible(page).text).split())
     assert "0.25 of 5 points" in text
     assert "The slope: 0.5 of 1" in text
@@ -106,6 +97,7 @@ def test_feedback_has_points_message_hint_lateness_group_and_comment():
     assert "Hint. Look there." in text
     assert "hint=1" not in text
     assert "Your code printed: <hello>" in text
+    assert "Mixed up." in text
     assert "Handed in 1 day 1 hour after the due time; 0.25 was taken off for that." in text
     assert "the work of the group red" in text
     assert "A cell was put back." in text
@@ -122,8 +114,21 @@ def test_feedback_gives_no_hint_for_a_full_score_and_none_twice():
 
 @given(st.text(max_size=200), st.text(max_size=40))
 def test_whatever_a_student_writes_is_text(message, name):
-    question = QuestionGrade(0.0, 1.0, False, f"{message}\n  [not yet] {message}", [], message)
-    page = feedback("ps9", StudentGrade(name, {"a": question}, remarks=[message]), {"a": message})
+    failure = Failure("value", message, 0, message, (), None)
+    group = GroupResult("g", message, 1.0, 0.0, 1, failure, Said("s", message))
+    question = checked(0.0, title=message, groups=(group,), hints=(message,), printed=message)
+    fault = Mark(1.0, 0.0, fault=message)
+    trouble = (Trouble(message, message, message),)
+    whole = Graded(
+        name,
+        {"a": question, "b": fault},
+        remarks=(message,),
+        trouble=trouble,
+        comments={"a": message, "c": message},
+    )
+    page = feedback("ps9", whole)
+    assert feedback("ps9", Graded(name, problem=message))
+    Page(html(question.result).encode())
     tags = {tag for tag, _ in Page(page).seen}
     assert not tags & {"script", "img", "iframe", "b", "svg", "object", "form", "input", "link"}
 
@@ -155,27 +160,29 @@ def test_feedback_shows_no_reference_no_test_and_one_element_only(root):
         if '"' not in line and "`" not in line
     }
     hidden = {line for line in hidden if len(line) > 18}
+    questions = {
+        "sine_derivative": "sine_derivative_answer",
+        "sine_surrogate": "sine_surrogate_answer",
+        "power_surrogate": "power_surrogate_answer",
+    }
+    samples = {sample.name: sample for sample in corpus.samples(PS)}
     given_code = solution.split("# %%")
     setup = next(part for part in given_code if 'given="setup"' in part).split("\n", 1)[1]
     seen = 0
     for name in WRONG:
-        grade = StudentGrade(name)
-        sample = samples.sample(root, PS, name)
-        sources = samples.sources(root, PS, sample)
-        for question in ("sine_derivative", "sine_surrogate", "power_surrogate"):
-            if question not in sample.answers:
+        for question, cell in questions.items():
+            if cell not in samples[name].cells:
                 continue
             check = next(check for check in checks_of(PS) if check.id.endswith(f".{question}"))
             namespace = {"__name__": "__main__"}
             exec(setup, namespace)
-            exec(sources[f"{question}_answer"], namespace)
+            exec(samples[name].cells[cell], namespace)
             seed = 987_654
             result = run(check, namespace, seed=seed)
             assert result.score < result.points
-            grade.questions[question] = QuestionGrade(
-                result.score, result.points, False, plain(result), [], check.hints[0]
-            )
-            text = "".join(Page(feedback(PS, StudentGrade(name, {question: grade.questions[question]}))).text)
+            hinted = replace(result, hints=check.hints[:1])
+            mark = Mark(result.points, result.score, result=hinted)
+            text = "".join(Page(feedback(PS, Graded(name, {question: mark}))).text)
             for case in check.draw(seed):
                 group = next(group for group in check.groups if group.id == case.group)
                 if group.judge is not None:
@@ -199,9 +206,9 @@ def test_feedback_shows_no_reference_no_test_and_one_element_only(root):
 def table(*rows):
     """Grades of students from rows of scores; every question has 10 points, None is pending."""
     return [
-        StudentGrade(
+        Graded(
             f"s{number}",
-            {f"q{at}": QuestionGrade(score, 10.0, score is None) for at, score in enumerate(row)},
+            {f"q{at}": Mark(10.0, score, manual=score is None) for at, score in enumerate(row)},
         )
         for number, row in enumerate(rows)
     ]
@@ -226,7 +233,7 @@ def test_discrimination_is_the_correlation_with_the_rest(rows):
 
 def test_pending_questions_enter_no_discrimination():
     rows = [(0.0, 1.0, None), (5.0, 4.0, 9.0), (9.0, 10.0, 2.0)]
-    first, second, third = statistics.items([*table(*rows), StudentGrade("x", problem="broken")])
+    first, second, third = statistics.items([*table(*rows), Graded("x", problem="broken")])
     assert third.discrimination is None
     assert third.graded == 2
     assert third.share == pytest.approx(0.55)
@@ -245,11 +252,10 @@ def test_rounding_noise_is_no_variance():
 
 
 def test_misconceptions_are_counted_once_for_each_student_and_question():
-    one = StudentGrade(
-        "a",
-        {"sine_derivative": QuestionGrade(0.0, 2.0, False, "", ["alpha_as_sharpness", "alpha_as_sharpness"])},
-    )
-    found = statistics.mistakes(PS, [one, copy.deepcopy(one), StudentGrade("b", problem="x")])
+    slip = replace(WRONG_PART, slip=Said("alpha_as_sharpness", "..."))
+    twice = checked(0.0, groups=(slip, replace(slip, id="again")))
+    one = Graded("a", {"sine_derivative": twice})
+    found = statistics.mistakes(PS, [one, replace(one, student="c"), Graded("b", problem="x")])
     assert (found[0].id, found[0].question, found[0].students) == ("alpha_as_sharpness", "sine_derivative", 2)
     assert found[0].message
     assert {mistake.students for mistake in found[1:]} == {0}
@@ -257,10 +263,9 @@ def test_misconceptions_are_counted_once_for_each_student_and_question():
 
 
 def test_stops_name_place_and_reason():
-    one = graded("a", trouble=[{"cell": "cell 3", "status": "time", "reason": "over 60 s"}])
-    one.questions["a"].failed = {"g": "died", "h": "died", "i": "value"}
-    other = graded("b")
-    other.questions["a"].failed = {"g": "died"}
+    died = Mark(3.0, 0.0, result=failing({"g": "died", "h": "died", "i": "value"}))
+    one = Graded("a", {"a": died}, trouble=(Trouble("cell 3", "time", "over 60 s"),))
+    other = Graded("b", {"a": Mark(1.0, 0.0, result=failing({"g": "died"}))})
     found = {(stop.place, stop.what): stop.students for stop in statistics.stops([one, other])}
     assert found == {
         ("cell 3", "ran out of time: over 60 s"): ("a",),
@@ -279,9 +284,11 @@ def klass(students=30):
         )
         for at in range(students)
     ]
-    grades[0].late_s, grades[0].penalty = 7200.0, 1.0
-    grades[1].trouble = [{"cell": "a_answer", "status": "died", "reason": "killed by signal 9"}]
-    return [*grades, StudentGrade("z", problem="not a <notebook>")]
+    grades[0] = replace(grades[0], late_s=7200.0, penalty=1.0)
+    stopped = Trouble("a_answer", "died", "killed by signal 9")
+    faulty = replace(grades[1].questions["a"], fault="the comparison <failed>")
+    grades[1] = replace(grades[1], trouble=(stopped,), questions={**grades[1].questions, "a": faulty})
+    return [*grades, Graded("z", problem="not a <notebook>")]
 
 
 def notebook(source):
@@ -305,14 +312,14 @@ def test_instructor_page_is_one_accessible_file_with_a_table_beside_each_plot():
     text = " ".join("".join(page.text).split())
     for said in (
         "31 submissions, 30 of them graded", "Discrimination", "mixed up", "killed by signal 9",
-        "not a <notebook>", "2 hours", "no proof of anything", "100 %",
+        "not a <notebook>", "2 hours", "no proof of anything", "100 %", "the comparison <failed>",
     ):  # fmt: skip
         assert said in text
     assert instructor_page("ps9", klass(), books, notebook("pass")) == content
 
 
 def test_instructor_page_of_nothing_and_of_one():
-    for grades in ([], [StudentGrade("z", problem="broken")], klass(2)[:1]):
+    for grades in ([], [Graded("z", problem="broken")], klass(2)[:1]):
         text = "".join(offline_and_accessible(instructor_page("ps9", grades, {}, b"")).text)
         assert "nan" not in text.lower().replace("finance", "")
 
@@ -353,7 +360,7 @@ def test_manual_points_extra_credit_and_comments_reach_grades_and_feedback(grade
     book.db.commit()
     grades = [graded("ada"), graded("bo")]
     for _ in range(2):  # a second time changes nothing
-        report.add_manual(grades, out, "ps9")
+        grades = report.add_manual(grades, out, "ps9")
         assert [(one.score, one.pending) for one in grades] == [(3.75, 0.0), (0.5, 4.0)]
     submitted = out / "course" / "submitted" / "ada" / "ps9"
     submitted.mkdir(parents=True)
@@ -369,6 +376,5 @@ def test_manual_points_extra_credit_and_comments_reach_grades_and_feedback(grade
     # Points that are taken back in the form grader are pending again.
     book.find_grade("b", "ps9", "ps9", "ada").manual_score = None
     book.db.commit()
-    again = report.read("ps9", out)
-    report.add_manual(again, out, "ps9")
+    again = report.add_manual(report.read("ps9", out), out, "ps9")
     assert again[0].pending == 4.0

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from autograder import report
 from autograder.cli import app
 from autograder.course import COURSE_ID, CourseError, configure
+from autograder.graded import Graded, Mark
 from autograder.report.export import (
     NBGRADER,
     Person,
@@ -24,14 +25,12 @@ from autograder.report.export import (
     own_csv,
     read_roster,
 )
-from autograder.results import QuestionGrade, StudentGrade
 
 PS = "ps2_surrogates"
 GRADES = [
-    StudentGrade("ada", {"a": QuestionGrade(1.5, 2.0, False), "b": QuestionGrade(4.0, 4.0, True)}, penalty=0.5,
-                 late_s=3600.0),
-    StudentGrade("bo", {"a": QuestionGrade(2.0, 2.0, False), "b": QuestionGrade(None, 4.0, True)}),
-    StudentGrade("cy", problem="=HYPERLINK(\"x\")"),
+    Graded("ada", {"a": Mark(2.0, 1.5), "b": Mark(4.0, None, manual=True, given=4.0)}, penalty=0.5, late_s=3600.0),
+    Graded("bo", {"a": Mark(2.0, 2.0), "b": Mark(4.0, None, manual=True)}),
+    Graded("cy", problem="=HYPERLINK(\"x\")"),
 ]  # fmt: skip
 PEOPLE = {"ada": Person("ada", "Ada", "Love, Lace", "ada@uni.example", sis_login_id="al1", canvas_id="77")}
 

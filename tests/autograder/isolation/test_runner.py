@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import copy
-import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from autograder import corpus
 from autograder.checks.message import plain
 from autograder.course import checkout
+from autograder.graded import Graded, decode_results, encode_results
 from autograder.isolation import runner
 from autograder.isolation.limits import Limits
 from autograder.isolation.source import WarmParent
 from autograder.judging import PUBLIC_SEED, run
-from autograder.proof.play import play
-from autograder.proof.settings import settings, shorten
 from autograder.release import student_notebook
 
 from . import toy
 from .conftest import NORMAL, SHORT
-from .toy import RELEASED, RIGHT, cells, code, notebook
+from .toy import RELEASED, RIGHT, cells, notebook
 
 pytestmark = pytest.mark.xdist_group("isolation")
 
@@ -33,36 +33,39 @@ def toy_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def grade(
     warm_parent: WarmParent, content: list[dict[str, Any]], limits: Limits = NORMAL, seed: int = 5
-) -> dict[str, Any]:
+) -> Graded:
     return runner.grade_notebook(
         notebook(content), "toy", seed, limits, workers=warm_parent, released=RELEASED
     )
 
 
-def scores(report: dict[str, Any]) -> list[float]:
-    assert sorted(report["questions"]) == ["double", "energy", "slope"]
-    return [report["questions"][name]["score"] for name in ("double", "slope", "energy")]
+def scores(graded: Graded) -> list[float | None]:
+    assert sorted(graded.questions) == ["double", "energy", "slope"]
+    return [graded.questions[name].score for name in ("double", "slope", "energy")]
 
 
-def without_timing(report: dict[str, Any]) -> dict[str, Any]:
-    bare = copy.deepcopy(report)
-    for part in (bare, *bare["questions"].values()):
-        part.pop("seconds")
-    bare.pop("peak_mb")
-    return bare
+def said(graded: Graded, question: str) -> str:
+    result = graded.questions[question].result
+    assert result is not None
+    return plain(result)
+
+
+def without_timing(graded: Graded) -> Graded:
+    questions = {name: replace(mark, seconds=0.0) for name, mark in graded.questions.items()}
+    return replace(graded, questions=questions, seconds=0.0, peak_mb=0.0)
 
 
 def test_right_answers_get_full_points_and_the_release_none(warm_parent: WarmParent) -> None:
     right = grade(warm_parent, cells(RIGHT))
     assert scores(right) == [2.0, 2.0, 2.0]
-    assert right["score"] == 6.0
-    assert right["restarts"] == 0
-    assert all(entry["hint"] == "" for entry in right["questions"].values())
+    assert right.score == right.points == 6.0
+    assert right.restarts == 0
+    assert not any(mark.result.hints for mark in right.questions.values() if mark.result)
     released = grade(warm_parent, cells({}))
     assert scores(released) == [0.0, 0.0, 0.0]
-    assert "not answered yet" in released["questions"]["double"]["message"]
-    assert released["questions"]["double"]["hint"] == "look again"
-    json.dumps([right, released])
+    assert "not answered yet" in said(released, "double")
+    assert released.questions["double"].result.hints == ("look again",)
+    assert decode_results(encode_results("toy", [right, released])) == [right, released]
 
 
 def test_the_same_seed_gives_the_same_report(warm_parent: WarmParent) -> None:
@@ -79,21 +82,10 @@ def test_the_same_seed_gives_the_same_report(warm_parent: WarmParent) -> None:
         grade(warm_parent, wrong, seed=6),
     )
     assert without_timing(first) == without_timing(again)
-    assert first["questions"]["double"]["misconceptions"] == ["squared"]
-    assert "This is the square." in first["questions"]["double"]["message"]
-    assert first["questions"]["double"]["message"] != other["questions"]["double"]["message"]
+    assert first.questions["double"].result.slips == ("squared",)
+    assert "This is the square." in said(first, "double")
+    assert said(first, "double") != said(other, "double")
     assert scores(first) == scores(other) == [0.0, 0.0, 2.0]
-
-
-def test_seeds_depend_on_secret_and_student() -> None:
-    secret = b"0" * 32
-    seeds = {runner.student_seed(secret, f"student{k}") for k in range(100)}
-    assert len(seeds) == 100
-    assert runner.student_seed(secret, "student1") == runner.student_seed(secret, "student1")
-    assert runner.student_seed(secret, "student1") != runner.student_seed(b"1" * 32, "student1")
-    assert max(seeds) < 1 << 48
-    with pytest.raises(ValueError, match="at least 16"):
-        runner.student_seed(b"short", "student1")
 
 
 @pytest.mark.parametrize(
@@ -134,10 +126,9 @@ def test_an_endless_loop_costs_its_question_only(warm_parent: WarmParent, body: 
     report = grade(warm_parent, cells({**RIGHT, "answer_double": source}), SHORT)
     assert scores(report) == [0.0, 2.0, 2.0]
     if inside:
-        assert "took longer than 1.5 s" in report["questions"]["double"]["message"]
+        assert "took longer than 1.5 s" in said(report, "double")
     else:
-        assert report["trouble"][0]["cell"] == "answer_double"
-        assert report["trouble"][0]["status"] == "time"
+        assert (report.trouble[0].cell, report.trouble[0].status) == ("answer_double", "time")
 
 
 def edited(change: str) -> list[dict[str, Any]]:
@@ -166,41 +157,25 @@ def edited(change: str) -> list[dict[str, Any]]:
 def test_a_changed_question_is_put_back(warm_parent: WarmParent, change: str) -> None:
     report = grade(warm_parent, edited(change))
     assert scores(report) == [0.0, 2.0, 2.0]
-    assert report["questions"]["double"]["points"] == 2.0
+    assert report.questions["double"].points == 2.0
 
 
 def test_a_doubled_question_counts_once_where_it_first_stands(warm_parent: WarmParent) -> None:
     report = grade(warm_parent, edited("doubled"))
     assert scores(report) == [0.0, 2.0, 2.0]
-    assert "not defined" in report["questions"]["double"]["message"]
-
-
-def test_restore_keeps_the_students_own_cells() -> None:
-    content = [code("", "mine = 1"), *cells(RIGHT)[::-1], code("unknown", "2", grade=True, points=50)]
-    restored = runner.restore(runner.read_cells(notebook(content)), runner.read_cells(RELEASED))
-    assert [cell.source for cell in restored if not cell.grade_id] == ["mine = 1", "2"]
-    assert sum(cell.graded for cell in restored) == 3
-    assert {cell.grade_id: cell.source for cell in restored}["answer_double"] == RIGHT["answer_double"]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"{", b"[]", b"[" * 100_000, b'{"cells": [1], "nbformat": 4}', b'{"cells": [], "nbformat": 3}'],
-)
-def test_what_is_not_a_notebook_is_an_error(data: bytes) -> None:
-    with pytest.raises(ValueError, match=r"notebook|JSON|Expecting"):
-        runner.read_cells(data)
+    assert "not defined" in said(report, "double")
 
 
 @pytest.mark.slow
 def test_the_words_are_the_same_in_isolation_and_in_the_notebook(warm_parent: WarmParent) -> None:
     """An untouched notebook: the scores and the messages are those that it gets in this process."""
     root, problem_set = checkout(), "ps2_surrogates"
-    data = shorten(student_notebook(root, problem_set), settings(root, problem_set).brief)
+    (sample,) = [sample for sample in corpus.samples(problem_set) if sample.name == "untouched"]
+    whole = corpus.build(root, problem_set, sample, student_notebook(root, problem_set))
+    data = corpus.shorten(whole, problem_set)
     report = runner.grade_notebook(data, problem_set, PUBLIC_SEED, Limits(), workers=warm_parent)
-    assert report["trouble"] == []
-    assert {key: entry["score"] for key, entry in report["questions"].items()} == dict.fromkeys(
-        report["questions"], 0.0
-    )
-    for question, result in play(data, problem_set, run).items():
-        assert report["questions"][question.split(".")[1]]["message"] == plain(result)
+    assert report.trouble == ()
+    assert {key: mark.score for key, mark in report.questions.items()} == dict(sample.scores)
+    for question, result in corpus.play(data, problem_set, run).items():
+        mark = report.questions[question.split(".")[1]]
+        assert replace(mark.result, hints=()) == result
