@@ -21,7 +21,7 @@
 # |---|---|
 # | **You will be able to** | answer a question and read its check; use the hints; say why a green check is not yet the grade; hand in a set |
 # | **Objectives** | LIF-3 (a neuron at its threshold fires), in its smallest form |
-# | **Points** | 3 by checks, 1 for an answer read by a person; none of them counts |
+# | **Points** | {points by checks} by checks, {points by readers} for an answer read by a person; none of them counts |
 # | **Your time** | about 40 minutes |
 # | **Computing** | about 2 s |
 # | **You need** | a little Python, arrays of NumPy |
@@ -53,7 +53,7 @@ from autograder import check
 # (This is the middle step of the neuron in the chapter *The leaky integrate-and-fire neuron*, section *Charge, fire,
 # reset*.)
 #
-# **Question 1 (1 point).** Write `spike_count(charge, threshold)`: how many of the neurons whose charges stand in the
+# **Question 1 ({points of spike_count}).** Write `spike_count(charge, threshold)`: how many of the neurons whose charges stand in the
 # array `charge` fire.
 # An array without elements is allowed, and has no spikes.
 #
@@ -84,7 +84,7 @@ check("ps0.spike_count", hint=1)
 # %% [markdown]
 # ## 2. A green check is not yet the grade
 #
-# **Question 2 (1 point).** Write `longest_silence(train)`: the largest number of steps *in a row* without a spike, in
+# **Question 2 ({points of longest_silence}).** Write `longest_silence(train)`: the largest number of steps *in a row* without a spike, in
 # an array `train` that holds 1 for a spike and 0 for none.
 # Silence before the first spike and after the last one counts.
 # A train without a silent step, or without any step, gives 0.
@@ -142,7 +142,7 @@ check("ps0.longest_silence", namespace={"longest_silence": memorised}, seed=1)
 # %% [markdown]
 # ## 3. Half right is half the points
 #
-# **Question 3 (1 point).** The output of a network is a table `counts`, an array `[N, classes]` with the number of
+# **Question 3 ({points of shares}).** The output of a network is a table `counts`, an array `[N, classes]` with the number of
 # spikes of each output neuron (a column) for each picture (a row).
 # Write `shares(counts)`: an array of the same shape in which each row is divided by its sum.
 #
@@ -168,7 +168,7 @@ def shares(counts):
 # They go into a cell like the one below: double-click it, write, and run it with Shift + Enter.
 # A person reads them with a list of criteria, and you see the points when the graded notebook comes back.
 #
-# **Discussion (1 point, read by a person).**
+# **Discussion ({points of discussion_green}, read by a person).**
 # All your checks are green.
 # Give a reason why your grade may still be lower than what they add up to, and say what you do about it before you hand
 # in.

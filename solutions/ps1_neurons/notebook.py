@@ -20,7 +20,7 @@
 # | | |
 # |---|---|
 # | **You will be able to** | step a membrane in two ways; write a spiking neuron and predict its rate; encode values as rates, latencies and changes, and read them back; decode event records; identify a neuron from its answers |
-# | **Points** | 26 by checks, 4 for a discussion read by a person |
+# | **Points** | {points by checks} by checks, {points by readers} for a discussion read by a person |
 # | **Your time** | about 5 hours |
 # | **Computing** | about 10 s on one core |
 # | **You need** | the chapters on the LIF neuron, on codes and on event cameras; derivatives; PyTorch tensors; binary numbers |
@@ -68,7 +68,7 @@ from snnkit import datasets, encoding
 # *The membrane is a circuit* and *From the equation to a step*).
 # A computer moves in steps of length $\Delta t$, during which the current is constant.
 #
-# **Question 1 (3 points).** Write two functions that return the potential after one step, and nothing fires yet:
+# **Question 1 ({points of lapicque}).** Write two functions that return the potential after one step, and nothing fires yet:
 #
 # - `euler_step(v, current, dt, tau, resistance)` replaces the derivative by $(V(t + \Delta t) - V(t)) / \Delta t$;
 # - `exact_step(v, current, dt, tau, resistance)` uses the solution of the equation, and is right for any $\Delta t$.
@@ -123,7 +123,7 @@ plt.show()
 #
 # $$v(t) = \begin{cases} m(t) - s(t)\,\theta & \text{soft reset} \\ m(t)\,\bigl(1 - s(t)\bigr) & \text{hard reset to zero.} \end{cases}$$
 #
-# **Question 2 (4 points).** Write
+# **Question 2 ({points of lif}).** Write
 #
 # - `lif_step(v, x, decay, threshold, reset)`, which returns the pair `(spike, v)` of tensors after one step; `reset`
 #   is the text `"soft"` or `"hard"`, and both tensors have the dtype of `x`;
@@ -185,7 +185,7 @@ plt.show()
 #
 # $$f(I) = \biggl(\tau \ln\frac{R\,I}{R\,I - \theta}\biggr)^{-1} \quad\text{if } R\,I > \theta, \qquad f(I) = 0 \quad\text{otherwise.}$$
 #
-# **Question 3 (3 points).** Write
+# **Question 3 ({points of fi_curve}).** Write
 #
 # - `firing_rate(current, tau, threshold, resistance)`, the formula, for a tensor of currents of any shape; the result
 #   has the shape and dtype of `current`, and is a number everywhere;
@@ -239,7 +239,7 @@ plt.show()
 # of all other steps and of all other values (chapter *Encoding and decoding*, section *The rate code*).
 # The rate of the train has the mean $p$ and the variance $p\,(1 - p)/T$.
 #
-# **Question 4 (2 points).** Write `rate_encode(values, steps, generator)`.
+# **Question 4 ({points of rate_code}).** Write `rate_encode(values, steps, generator)`.
 # It returns spikes `[steps, ...]`: time is the first axis, then come the axes of `values`, whose dtype they have.
 # All random numbers come from `generator`, a `torch.Generator`: with the same seed come the same spikes.
 
@@ -266,7 +266,7 @@ def rate_encode(values, steps, generator):
 #
 # A neuron that never fires has an infinite latency, `math.inf`.
 #
-# **Question 5 (2.5 points).** Write `latency_encode(current, tau, threshold, resistance)`, the times for a tensor of
+# **Question 5 ({points of latency_code}).** Write `latency_encode(current, tau, threshold, resistance)`, the times for a tensor of
 # currents, in its shape and dtype.
 # Gradients pass through it.
 # Where the neuron never fires the gradient is 0, and it must be a number there: a network is trained with all of its
@@ -292,7 +292,7 @@ def latency_encode(current, tau, threshold, resistance):
 # A network has one output neuron for each class, and its answer is the class whose neuron fires **most often**, or the
 # one whose neuron fires **first** (same chapter, section *Reading the answer*).
 #
-# **Question 6 (2.5 points).** Write `rate_decode(spikes)` and `latency_decode(spikes)` for spikes `[T, N, classes]`.
+# **Question 6 ({points of decoding}).** Write `rate_decode(spikes)` and `latency_decode(spikes)` for spikes `[T, N, classes]`.
 # Both return the classes `[N]` as whole numbers.
 # If several neurons tie, the lowest class counts.
 # If no neuron of a row fires, there is no answer: -1.
@@ -330,7 +330,7 @@ def latency_decode(spikes):
 #
 # $$z(t) = z(1) + \theta \sum_{n \le t} \bigl(s_{\text{on}}(n) - s_{\text{off}}(n)\bigr).$$
 #
-# **Question 7 (2.5 points).** Write `delta_encode(signal, threshold)`, which returns the pair `(on, off)` for a signal
+# **Question 7 ({points of delta_code}).** Write `delta_encode(signal, threshold)`, which returns the pair `(on, off)` for a signal
 # `[T, ...]`, each with the shape and dtype of the signal, and `delta_decode(on, off, threshold, start)`, which returns
 # the levels `[T, ...]` that the spikes tell; `start` is the first sample.
 
@@ -384,7 +384,7 @@ plt.show()
 # | 23 | 1 | polarity $p$, 1 is ON |
 # | 22–0 | 23 | time $t$ in microseconds |
 #
-# **Question 8 (3 points).** Write `decode_events(raw)`, which turns the `bytes` of a file into four NumPy arrays
+# **Question 8 ({points of event_records}).** Write `decode_events(raw)`, which turns the `bytes` of a file into four NumPy arrays
 # `(x, y, p, t)` of whole numbers.
 # A file without bytes has no events.
 # Bytes that are not whole records raise a `ValueError` that says so.
@@ -423,7 +423,7 @@ def decode_events(raw):
 # | `"steady"` | 120 | $x_k$ in every step, from 0 to 0.6 |
 # | `"after"` | 2 | first 1.6, which makes every copy fire, then $x_k$, from −1 to 1.5 |
 #
-# **Question 9 (3.5 points).** Write `identify(recordings)`.
+# **Question 9 ({points of mystery_neuron}).** Write `identify(recordings)`.
 # `recordings` is a dictionary: `currents, spikes = recordings["pulse"]` gives two NumPy arrays `[T, K]`, and so do
 # `"steady"` and `"after"`.
 # It returns the triple `(decay, threshold, reset)`: two numbers, and the text `"soft"` or `"hard"`.
@@ -519,7 +519,7 @@ for name, train in {"rate": rate, "latency": latency, "delta": on + off}.items()
     )
 
 # %% [markdown]
-# **Discussion (4 points, read by a person).**
+# **Discussion ({points of discussion_good_spike}, read by a person).**
 # What is a good spike? Answer in about 250 words, from the table.
 #
 # - Hold the three codes against each other: what does each spend, and what does the receiver know for it?

@@ -20,7 +20,7 @@
 # | | |
 # |---|---|
 # | **You will be able to** | write a surrogate gradient for SpikingJelly 2.0 (SUR-1, SUR-3); build, reset and train a multi-step spiking network; compare settings with a mean and its standard error; tell the sparsity of a surrogate from its height, and recognise a network that cannot start (SUR-3, SUR-4) |
-# | **Points** | 20 by checks, 10 for two discussions read by a person |
+# | **Points** | {points by checks} by checks, {points by readers} for two discussions read by a person |
 # | **Your time** | about 6 hours |
 # | **Computing** | about 20 s on one core with the simulated recordings, about 100 s with the real ones |
 # | **You need** | the chapter on the LIF neuron; derivatives; PyTorch tensors, `nn.Module` and autograd |
@@ -187,7 +187,7 @@ show({"Sigmoid, alpha = 5": Sigmoid(alpha=5.0)})
 # Here $\alpha > 0$ is a half-width: a larger $\alpha$ makes $S$ wider and flatter, the other way round than in
 # SpikingJelly's own families.
 #
-# **Question 1 (2 points).** Differentiate $S$ and write `sine_derivative(x, alpha)`: the slope at each element of
+# **Question 1 ({points of sine_derivative}).** Differentiate $S$ and write `sine_derivative(x, alpha)`: the slope at each element of
 # the tensor `x`, with the shape and dtype of `x`.
 
 
@@ -203,7 +203,7 @@ def sine_derivative(x, alpha):
 # %% check="sine_derivative"
 
 # %% [markdown]
-# **Question 2 (3 points).** Write the surrogate `Sine(alpha=1.0, spiking=True)` after the pattern of `Sigmoid`.
+# **Question 2 ({points of sine_surrogate}).** Write the surrogate `Sine(alpha=1.0, spiking=True)` after the pattern of `Sigmoid`.
 # With `spiking=True` it gives spikes, and backward the slope times the gradient from above.
 # With `spiking=False` it gives $S(x)$ itself.
 
@@ -263,7 +263,7 @@ show({"S, alpha = 1": Sine(1.0), "S, alpha = 0.5": Sine(0.5), "Sigmoid, alpha = 
 # So backward $|x|$ is replaced by $\max(|x|, \varepsilon)$ with a small floor $\varepsilon$, a second parameter.
 # Forward, and with `spiking=False`, nothing changes: $P(x)$ is as written above.
 #
-# **Question 3 (3 points).** Write the surrogate `Power(alpha=0.5, floor=0.01, spiking=True)`.
+# **Question 3 ({points of power_surrogate}).** Write the surrogate `Power(alpha=0.5, floor=0.01, spiking=True)`.
 # Its slope is that of $P$ with $|x|$ floored, and 0 for $|x| > 1$.
 # Both parameters are handed to the base class, and both arrive in `spiking_function` and `primitive_function`.
 
@@ -339,7 +339,7 @@ show({"P, floor 0.01": Power(0.5, 0.01), "P, floor 0.1": Power(0.5, 0.1), "S, al
 # A neuron keeps its potential until it is told to forget it, so a new batch must start with
 # `functional.reset_net(network)`.
 #
-# **Question 4 (3 points).** Write
+# **Question 4 ({points of two_layer_snn}).** Write
 # `two_layer_snn(inputs, hidden, classes, surrogate)`, which returns an `nn.Module` that maps frames
 # `[T, N, channels, height, width]` to spikes `[T, N, classes]`, with linear layers **without bias**; and
 # `firing_rates(network, frames)`, which forgets the batch before and returns the rates `[N, classes]`.
@@ -406,7 +406,7 @@ print(f"mean rate {rates.mean():.3f}; largest difference of a rate {(rates - lib
 # %% [markdown]
 # ## 6. Training
 #
-# **Question 5 (4 points).** Write `train`: it changes `network` in place and returns a list with the mean loss of
+# **Question 5 ({points of training}).** Write `train`: it changes `network` in place and returns a list with the mean loss of
 # each epoch.
 #
 # - Loss: the mean squared difference between the firing rates and the one-hot labels (`F.mse_loss`, `F.one_hot`, which
@@ -494,7 +494,7 @@ plt.show()
 # `accuracy_of(family, seed=...)`, defined above, trains on the small budget and returns the held-out accuracy.
 
 # %% [markdown]
-# **Question 6 (2 points), first part.**
+# **Question 6 ({points of sweep}), first part.**
 # Write `summarise(results)`.
 # `results` is a list of dictionaries, one for each run, with the keys `"surrogate"` (a name), `"parameter"`, `"seed"`
 # and `"accuracy"`.
@@ -565,7 +565,7 @@ with snnkit.plot.style():
 plt.show()
 
 # %% [markdown]
-# **Discussion 1 (4 points, read by a person).**
+# **Discussion 1 ({points of discussion_sweep}, read by a person).**
 # Report what your sweep shows, in about 200 words.
 # Which differences are larger than their uncertainty, and which are not?
 # For one family, explain what the parameter does to the slope, and connect it with what you measured.
@@ -610,7 +610,7 @@ plt.show()
 # An experiment that changes $\alpha$ changes both, and cannot say which of the two made the difference.
 # So the triangle's height and width are separated here.
 #
-# **Question 7 (3 points).** Write
+# **Question 7 ({points of sparse_gradient}).** Write
 # `zero_gradient_share(family, x)`, the share (a number from 0 to 1) of the elements of `x` at which the slope of the
 # surrogate `family` is exactly 0; it must work for any surrogate, and may use `slope_of` from above.
 # Then write the surrogate `FixedPeak(width=1.0, peak=1.0)`: its slope falls linearly from `peak` at $x = 0$ to 0 at
@@ -727,7 +727,7 @@ sparse_study(
 )
 
 # %% [markdown]
-# **Discussion 2 (6 points, read by a person).**
+# **Discussion 2 ({points of discussion_sparsity}, read by a person).**
 # Do you think sparsity is important for a surrogate function? Answer in about 300 words, from your measurements.
 #
 # - Describe where PiecewiseQuadratic's slope is 0, and how $\alpha$ changes it.

@@ -20,7 +20,7 @@
 # | | |
 # |---|---|
 # | **You will be able to** | write Dspike, its slope and both of its limits, at any threshold and in SpikingJelly 2.0 (DSP-1, DSP-2); take a finite-difference gradient of a spiking network and say what its step does (DSP-3); choose the temperature by it and train with it (DSP-4); count what that costs and weigh it (DSP-5) |
-# | **Points** | 20 by checks, 6 for a discussion read by a person |
+# | **Points** | {points by checks} by checks, {points by readers} for a discussion read by a person |
 # | **Your time** | about 4 hours |
 # | **Computing** | about 25 s on one core |
 # | **You need** | the chapters *Surrogate gradients* and *Dspike and the finite-difference gradient*; autograd in PyTorch |
@@ -58,7 +58,7 @@ from snnkit import datasets
 # with the temperature $b > 0$ (chapter *Dspike and the finite-difference gradient*, section *The function*).
 # The middle line alone is not Dspike: outside $[0, 1]$ it goes on, for $b = 1$ down to −0.58 and up to 1.58.
 #
-# **Question 1 (3 points).** Write `dspike(u, b)`, the value at each element of the tensor `u`, and
+# **Question 1 ({points of dspike}).** Write `dspike(u, b)`, the value at each element of the tensor `u`, and
 # `dspike_slope(u, b)`, the derivative with respect to `u`: that of the middle line for $0 \le u \le 1$ (both ends
 # belong to it) and 0 outside.
 # Shape and dtype are those of `u`.
@@ -114,7 +114,7 @@ plt.show()
 # Work out what they are, **inside and outside the window**, for any $\theta$.
 # (At $v = \theta$ itself every $b$ gives ½; that point will not be asked for.)
 #
-# **Question 2 (3 points).** Write
+# **Question 2 ({points of any_threshold}).** Write
 #
 # - `dspike_at(v, b, threshold)`, which returns the pair (value, slope with respect to `v`);
 # - `dspike_limits(v, threshold)`, which returns the pair (limit of the value for $b \to 0$, limit of the value for
@@ -185,7 +185,7 @@ class Sigmoid(SurrogateFunctionBase):
 
 
 # %% [markdown]
-# **Question 3 (3 points).** Write the surrogate `Dspike(b=3.0, spiking=True)` after this pattern.
+# **Question 3 ({points of surrogate}).** Write the surrogate `Dspike(b=3.0, spiking=True)` after this pattern.
 # With `spiking=True` it gives spikes (one at $x = 0$ too), and backward the slope times the gradient from above.
 # With `spiking=False` it gives $\mathrm{Dspike}_b(x + \tfrac12)$ itself.
 # Training will change the temperature with `surrogate.b = 5.0`; from then on the new one must count.
@@ -304,7 +304,7 @@ plt.show()
 # where $w$ holds **all** weights of the first layer and $e_i$ is 1 at place $i$ and 0 elsewhere.
 # Every evaluation must see the same batch and the same noise, or the difference measures luck.
 #
-# **Question 4 (3 points).** Write `finite_difference(loss, weight, coordinates, step, seed)`.
+# **Question 4 ({points of finite_difference}).** Write `finite_difference(loss, weight, coordinates, step, seed)`.
 #
 # - `loss(weight)` takes a tensor of the shape of `weight` and returns the loss: a number, or a tensor with one element.
 #   It may draw random numbers from torch's global generator: call `torch.manual_seed(seed)` before **each** evaluation.
@@ -347,7 +347,7 @@ def finite_difference(loss, weight, coordinates, step, seed=0):
 # So a few weights are drawn at random, and the similarity is measured on them.
 # Each temperature that is tried adds one forward pass (and a backward pass) for its surrogate gradient.
 #
-# **Question 5 (2 points).** Write
+# **Question 5 ({points of similarity}).** Write
 #
 # - `cosine_similarity(a, b)` for two tensors of equally many elements and any shape, as a Python float; if one of the
 #   two is zero everywhere there is no direction to compare, and the answer is `math.nan`. The dtypes may differ: your
@@ -434,7 +434,7 @@ plt.show()
 # A similarity that is `nan` never wins; if two are equal, the one named first above wins; if all are `nan`, the
 # temperature stays.
 #
-# **Question 6 (3 points).** Write `candidates(b, change, minimum)`, a list of three numbers in the order above, and
+# **Question 6 ({points of choice}).** Write `candidates(b, change, minimum)`, a list of three numbers in the order above, and
 # `choose_temperature(b, change, minimum, similarity_at)`, where `similarity_at(b)` returns the cosine similarity, a
 # float, of the surrogate gradient at a temperature to the finite difference.
 # It returns the temperature that wins.
@@ -465,7 +465,7 @@ def choose_temperature(b, change, minimum, similarity_at):
 # %% [markdown]
 # ## 7. Training with an adaptive temperature
 #
-# **Question 7 (3 points).** Write `train`.
+# **Question 7 ({points of training}).** Write `train`.
 # It changes `network` in place and returns the pair of two lists, one entry per epoch each: the mean losses and the
 # temperatures.
 #
@@ -570,7 +570,7 @@ for title, choose, start in (
 print(f"forward passes to learn: {EPOCHS * math.ceil(len(train_labels) / 32)}")
 
 # %% [markdown]
-# **Discussion (6 points, read by a person).**
+# **Discussion ({points of discussion}, read by a person).**
 # Is an adaptive temperature worth its cost? Answer in about 250 words, from the figure of section 5 and your table.
 #
 # - The finite difference is the reference here. What is it the gradient of, and what does $h$ do to it? What happens

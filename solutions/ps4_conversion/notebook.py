@@ -22,7 +22,7 @@
 # |---|---|
 # | **You will be able to** | fold BatchNorm; balance and search thresholds; write the clip-floor relation and the bias shift; correct biases, potentials and weights layer by layer; read an accuracy-against-time curve |
 # | **Objectives** | CONV-2, CONV-3, CONV-5, CAL-1 to CAL-5, ERR-1, ERR-3 |
-# | **Points** | 20 by checks, 6 for a discussion read by a person |
+# | **Points** | {points by checks} by checks, {points by readers} for a discussion read by a person |
 # | **Your time** | about 5 hours |
 # | **Computing** | about 15 s on one core |
 # | **You need** | the chapters *From ANN to SNN*, *The conversion error, taken apart* and *Layer-wise calibration*; convolutions and autograd in PyTorch |
@@ -114,7 +114,7 @@ print(f"the trained network names {ann_accuracy:.1%} of {len(test_labels)} test 
 # | $\mu$, $\mathrm{var}$ | `norm.running_mean`, `norm.running_var`, each `[C]` |
 # | $\epsilon$ | `norm.eps` |
 #
-# **Question 1 (2 points).** Write `fold_batchnorm(weight, bias, norm)`.
+# **Question 1 ({points of fold_batchnorm}).** Write `fold_batchnorm(weight, bias, norm)`.
 # `weight` is `[C, inputs]` (linear) or `[C, inputs, height, width]` (convolution): the outputs come first.
 # `bias` is `[C]`, or `None` if the layer has none.
 # Return the pair of the folded weight and the folded bias as new tensors; the layer and the norm that you were given
@@ -141,7 +141,7 @@ def fold_batchnorm(weight, bias, norm):
 # *Threshold balancing* sets $\theta$ to the largest activation of the layer on the calibration data, or to a high
 # percentile of all activations, which a single extreme value cannot move.
 #
-# **Question 2 (2 points).** Write `balanced_threshold(batches, percent)`.
+# **Question 2 ({points of balanced_threshold}).** Write `balanced_threshold(batches, percent)`.
 # `batches` is a list of activation tensors of one layer, `[n, C]` or `[n, C, height, width]`; $n$ may differ from batch
 # to batch, and may be 0.
 # Return one number (or a tensor with one element): the percentile of **all** activations of all batches together, zeros
@@ -173,7 +173,7 @@ def balanced_threshold(batches, percent):
 # $T$; each of them has the height $\theta$.
 # A neuron exactly at threshold fires, so a count that comes out whole is not rounded down any further.
 #
-# **Question 3 (2 points).** Write `clip_floor(z, threshold, steps, initial)` for tensors `z` of any shape and
+# **Question 3 ({points of clip_floor}).** Write `clip_floor(z, threshold, steps, initial)` for tensors `z` of any shape and
 # floating-point dtype.
 # `threshold` and `initial` are numbers, or tensors that broadcast against `z`.
 
@@ -213,7 +213,7 @@ plt.show()
 # (Lowering the trained network's activations by $\theta/2T$ instead would serve as well; doing both would count it twice.)
 # The read-out has no neurons, so it has no threshold and nothing to shift.
 #
-# **Question 4 (2 points).** Write `shifted_biases(biases, thresholds, steps)`.
+# **Question 4 ({points of shifted_biases}).** Write `shifted_biases(biases, thresholds, steps)`.
 # `biases` is the list of the trained network's biases, one tensor `[C]` for each layer, the read-out's last; `thresholds`
 # is the list of the thresholds, one tensor `[C]` for each layer **of neurons**, so it is shorter by one.
 # Return the list of the spiking network's biases, as long as `biases`.
@@ -255,7 +255,7 @@ def shifted_biases(biases, thresholds, steps):
 # It gets the largest of the thresholds found for the other channels, so that it stays silent; if all channels are dead,
 # all get 1.
 #
-# **Question 5 (3 points).** Write `adaptive_threshold(activation, steps, offset)`.
+# **Question 5 ({points of adaptive_threshold}).** Write `adaptive_threshold(activation, steps, offset)`.
 # `activation` is `[N, C]` or `[N, C, height, width]`, `offset` 0 or 0.5.
 # Return one threshold for each channel, `[C]`.
 
@@ -327,7 +327,7 @@ class SpikingLayer:
 
 
 # %% [markdown]
-# **Question 6 (2 points).** Write two functions.
+# **Question 6 ({points of bias_correction}).** Write two functions.
 #
 # - `bias_correction(activation, average)` returns $\mu_c(e)$, one number for each channel, `[C]`.
 #   `activation` ($a$) and `average` ($\phi$) are both `[N, C]`, or both `[N, C, height, width]`.
@@ -375,7 +375,7 @@ def correct_biases(layers, images, activations, steps):
 # The value **overwrites** the old $v(0)$.
 # So that nothing of the old one is lost, $e$ is measured with $v(0) = 0$.
 #
-# **Question 7 (2 points).** Write two functions.
+# **Question 7 ({points of potential_correction}).** Write two functions.
 #
 # - `potential_correction(activation, average, steps)` returns $v(0)$, one number for each neuron: `[C]` or
 #   `[C, height, width]`.
@@ -421,7 +421,7 @@ def correct_potentials(layers, images, activations, steps):
 # were not there.
 # The clip keeps its own derivative: 1 inside, 0 where it clips.
 #
-# **Question 8 (3 points).** Write three functions.
+# **Question 8 ({points of weight_calibration}).** Write three functions.
 #
 # - `floor_ste(x)`: the straight-through floor of a tensor.
 # - `clip_floor_ste(z, threshold, steps, initial)`: ClipFloor with a straight-through floor; forward it equals
@@ -475,7 +475,7 @@ def calibrate_weights(weight, bias, inputs, activation, threshold, steps, initia
 # $t$.
 # One run of $T$ steps therefore gives the accuracy for every $t \le T$.
 #
-# **Question 9 (2 points).** Write two functions.
+# **Question 9 ({points of accuracy}).** Write two functions.
 #
 # - `accuracy_against_steps(logits, labels)`: from the logits of each single step, `[T, N, classes]`, and the labels `[N]`
 #   to the accuracies after 1, 2, ..., T steps, `[T]`, each a share between 0 and 1.
@@ -609,7 +609,7 @@ else:
     print("the course's table of results is not in a folder above this notebook; see the chapter")
 
 # %% [markdown]
-# **Discussion (6 points, read by a person).**
+# **Discussion ({points of discussion}, read by a person).**
 # In about 300 words:
 #
 # - Which of the six conversions would you use at two steps, and which at thirty-two?

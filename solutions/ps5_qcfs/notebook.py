@@ -21,7 +21,7 @@
 # | | |
 # |---|---|
 # | **You will be able to** | derive the balance of charge and check each of its steps (QCFS-1, UNE-1); write QCFS, its gradients and the neuron that it becomes (QCFS-2, QCFS-4); say what is lost for any T and L (QCFS-3); split a conversion error exactly (ERR-1, ERR-2); read extra and missing spikes from the final potential (UNE-2, UNE-3, UNE-4); train, convert, measure layer by layer and count what a remedy costs (QCFS-5, UNE-5) |
-# | **Points** | 28 by checks, 15 for a derivation and three discussions read by a person, and an optional experiment |
+# | **Points** | {points by checks} by checks, {points by readers} for a derivation and three discussions read by a person, and an optional experiment |
 # | **Your time** | about 8 hours |
 # | **Computing** | about 30 s on one core |
 # | **You need** | the chapters on conversion errors, QCFS and unevenness; back-propagation; PyTorch's `autograd.Function` |
@@ -88,7 +88,7 @@ def fire(currents, threshold, v0):
 # $$v^l(T) - v^l(0) = W^l \sum_{t=1}^T x^{l-1}(t) + T\,b^l - \sum_{t=1}^T x^l(t) \tag{total}$$
 # $$\phi^l(T) = W^l \phi^{l-1}(T) + b^l - \frac{v^l(T) - v^l(0)}{T} \tag{average}$$
 #
-# **Derivation 1 (4 points, read by a person).**
+# **Derivation 1 ({points of derivation}, read by a person).**
 # Derive the three equations from the dynamics above, one from the other, and say at each step what you used.
 # Which of these would spoil the last equation, and where in your derivation: a leak, the reset to zero, irregular
 # input?
@@ -124,7 +124,7 @@ def fire(currents, threshold, v0):
 # weighted input rate, because a neuron with soft reset is linear; the rest is an approximation error."
 
 # %% [markdown]
-# **Question 1 (3 points).** Check your derivation with numbers.
+# **Question 1 ({points of balance}).** Check your derivation with numbers.
 # Write `balance(weight, bias, inputs, spikes, potentials, threshold, v0)`, which returns three tensors: **left side
 # minus right side** of (step) `[T, N, out]`, of (total) `[N, out]` and of (average) `[N, out]`.
 #
@@ -170,7 +170,7 @@ def balance(weight, bias, inputs, spikes, potentials, threshold, v0):
 # | above, $z \ge \lambda - \dfrac{\lambda}{2L}$ | 0 | 1 |
 # | below, $z \le -\dfrac{\lambda}{2L}$ | 0 | 0 |
 #
-# **Question 2 (4 points).** Complete `Staircase`.
+# **Question 2 ({points of qcfs}).** Complete `Staircase`.
 # `z` is a tensor of any shape, `clip` a tensor with a single element and shape `[]`, `levels` an integer.
 # `backward` returns the gradient of `z`, with the shape of `z`; that of `clip`, one number for all elements
 # together; and `None` for `levels`.
@@ -253,7 +253,7 @@ show_staircase()
 #
 # $$\phi(T) = \frac{\theta}{T} \operatorname{clip}\!\left( \left\lfloor \frac{T z + v(0)}{\theta} \right\rfloor, 0, T \right).$$
 #
-# **Question 3 (3 points).** Write
+# **Question 3 ({points of conversion}).** Write
 #
 # - `spiking_parameters(clip)`: the pair $(\theta, v(0))$, two numbers, with which this is QCFS for $T = L$;
 # - `converted_average(z, clip, steps)`: the average output $\phi(T)$ of that neuron for each element of the tensor
@@ -299,7 +299,7 @@ def mean_error(levels, steps, half):
 #
 # $$\phi - \operatorname{ReLU}(z) = \underbrace{\frac{\theta}{T}(N - q)}_{\text{unevenness}} + \underbrace{\frac{\theta}{T}\,q - \operatorname{clip}(z, 0, \theta)}_{\text{quantisation}} + \underbrace{\operatorname{clip}(z, 0, \theta) - \operatorname{ReLU}(z)}_{\text{clipping}}.$$
 #
-# **Question 4 (3 points).** Write `split_error(currents, threshold, v0)` for currents `[T, ...]`: the three parts,
+# **Question 4 ({points of split}).** Write `split_error(currents, threshold, v0)` for currents `[T, ...]`: the three parts,
 # in this order, each of the shape of one step.
 
 
@@ -320,7 +320,7 @@ def split_error(currents, threshold, v0):
 # %% check="split"
 
 # %% [markdown]
-# **Discussion 1 (3 points, read by a person).**
+# **Discussion 1 ({points of discussion_error}, read by a person).**
 # Why does the conversion error occur?
 # Answer in about 150 words from (average) and the split: where does each of the three parts come from, which of them
 # does QCFS train away, and what do its two theorems ("no error for $T = L$", "no mean error for any $T$ and $L$")
@@ -368,7 +368,7 @@ def split_error(currents, threshold, v0):
 #
 # The interval is half-open, $[0, \theta)$: where the literature writes $[0, \theta]$, one case is named wrongly.
 #
-# **Question 5 (3 points).** Write `verdict(count, v_end, threshold, steps)` for one neuron (all four are plain
+# **Question 5 ({points of theorem}).** Write `verdict(count, v_end, threshold, steps)` for one neuron (all four are plain
 # numbers): the pair of the name and of $N - q$, such as `("extra", 2)`.
 
 
@@ -408,7 +408,7 @@ count, v_end, currents = run_study([[1, 0, 1, 0, 1, 0, 0, 0], [0, 1, 0, 1, 0, 0,
 print(f"currents {currents.tolist()}: {count} spikes, v(T) = {v_end}")
 
 # %% [markdown]
-# **Question 6 (3 points).** Fill the dictionary `studies` with trains under these five names:
+# **Question 6 ({points of studies}).** Fill the dictionary `studies` with trains under these five names:
 #
 # - `"even"`, `"two extra"`, `"two missing"`: $N - q$ is 0, 2 and −2. In all three the first input fires equally
 #   often, and so does the second: **only the order differs**. Both inputs fire.
@@ -445,7 +445,7 @@ plt.show()
 # %% [markdown]
 # The charge received (circles) ends at the same value in all three panels; the count (dashed) depends on the way.
 #
-# **Discussion 2 (4 points, read by a person).**
+# **Discussion 2 ({points of discussion_unevenness}, read by a person).**
 # Discuss the unevenness error when $v(T)$ is not in $[0, \theta)$, in about 200 words, with your studies as the
 # cases.
 # What two mechanisms make it, and which of them needs a negative current and which a current above the threshold?
@@ -500,7 +500,7 @@ plt.show()
 # before it has finished, only the first layer need not wait.
 # In a plain run all layers work in the same $T$ steps, and its answer is known after them.
 #
-# **Question 7 (3 points).** Write `signed_spikes(currents, threshold, v0)` and
+# **Question 7 ({points of remedies}).** Write `signed_spikes(currents, threshold, v0)` and
 # `wait_then_fire(currents, threshold, v0)`, which return the spikes `[T, ...]` that are sent (−1, 0 or 1); and
 # `latency(remedy, steps, layers)`, the number of time steps for one of the four names.
 
@@ -562,7 +562,7 @@ def qcfs_network(seed, hidden=48, layers=3):
 
 
 # %% [markdown]
-# **Question 8 (3 points).** Write `train`: for each epoch a random order of the images, drawn from a generator of
+# **Question 8 ({points of training}).** Write `train`: for each epoch a random order of the images, drawn from a generator of
 # its own that is seeded **once**, before the first epoch, with `seed`; for each batch the cross-entropy loss and a
 # step of Adam on all of the network's parameters, the clips among them.
 # It returns the mean loss of each epoch, a list, in which each image counts once.
@@ -602,7 +602,7 @@ def train(network, images, labels, *, epochs, learning_rate=3e-3, batch=64, seed
 # have the height of its threshold.
 # The last layer has no neurons: the logits are the mean of its currents over the steps.
 #
-# **Question 9 (3 points).** Write
+# **Question 9 ({points of by_layer}).** Write
 #
 # - `run_spiking(weights, biases, clips, images, steps)`: `weights` and `biases` are lists with one tensor for each
 #   linear layer, `clips` a list of numbers, one for each hidden layer, and `images` is `[N, inputs]`. It returns the
@@ -689,7 +689,7 @@ with snnkit.plot.style():
 plt.show()
 
 # %% [markdown]
-# **Discussion 3 (4 points, read by a person).**
+# **Discussion 3 ({points of discussion_layers}, read by a person).**
 # Is the distribution of unevenness errors the same in different layers?
 # Report your numbers in about 200 words, and explain:
 #

@@ -21,7 +21,7 @@
 # | | |
 # |---|---|
 # | **You will be able to** | write the potential of the spike response model, find its first crossing and differentiate that time, with the right sign and a guard (SPT-1 to SPT-4); train on spike times, with a loss and a read-out that know what silence is (SPT-5, ENC-4, ENC-5); compute STDP by pairs and on line by traces, in the right order and within bounds (STDP-1 to STDP-3, STDP-5); train by weight perturbation and count what it costs (DG-3, DG-4); choose a parameter by Bayesian optimisation (DG-5) |
-# | **Points** | 24 by checks, 6 for a discussion read by a person |
+# | **Points** | {points by checks} by checks, {points by readers} for a discussion read by a person |
 # | **Your time** | about 6 hours |
 # | **Computing** | about 25 s on one core |
 # | **You need** | the chapters *Gradients of spike times*, *Spike-timing-dependent plasticity*, *Why the gradient dies* and *Encoding and decoding*; `torch.autograd.Function`; the normal distribution |
@@ -65,7 +65,7 @@ torch.set_num_threads(1)
 # Each neuron fires at most once, so a layer maps times to times.
 # **An input that never fires has the time infinity** and contributes 0.
 #
-# **Question 1 (3 points).** Write
+# **Question 1 ({points of response}).** Write
 #
 # - `kernel(elapsed, tau)`: $\varepsilon(u)$ at each element of the tensor `elapsed`, in its shape and dtype;
 # - `kernel_slope(elapsed, tau)`: the derivative $\varepsilon'(u)$ in the same way; at $u = 0$, where the
@@ -114,7 +114,7 @@ def potential(time, weight, inputs, tau):
 # If the potential is at or above the threshold at the first time of the grid, that time is the answer.
 # **A neuron that never reaches its threshold has the time infinity**, not 0 and not the end of the window.
 #
-# **Question 2 (3 points).** Write
+# **Question 2 ({points of firing_time}).** Write
 #
 # - `first_crossing(trace, times, threshold)`: the interpolated times, for traces `[M, ...]` of potentials at
 #   increasing times `[M]`; the result has the shape `trace.shape[1:]` and the dtype of `trace`;
@@ -195,7 +195,7 @@ plt.show()
 # enormous: slopes below `min_slope` are replaced by `min_slope`.
 # And a neuron that never fires has no time that could move: its derivatives are 0.
 #
-# **Question 3 (3 points).** Write
+# **Question 3 ({points of spikeprop}).** Write
 #
 # - `firing_gradients(weight, inputs, times, tau, min_slope)`: the pair $\partial t_j/\partial w_{ji}$ and
 #   $\partial t_j/\partial t_i$, each `[N, outputs, inputs]`, for the firing times `times` `[N, outputs]`
@@ -258,7 +258,7 @@ class FiringTime(torch.autograd.Function):
 # For every time that is not below `silent_time`, the end of the window, `silent_time` itself stands in,
 # whether the neuron fires too late or never; this stand-in is a constant and passes no gradient on.
 #
-# **Question 4 (3 points).** Write
+# **Question 4 ({points of latency_loss}).** Write
 #
 # - `latency_loss(times, labels, silent_time)`: the mean of $E$ over the patterns, for times `[N, classes]`
 #   and labels `[N]`; differentiable, in the dtype of `times`, and finite for times of several hundred;
@@ -370,7 +370,7 @@ plt.show()
 #
 # $$\Delta w_{ji} = \sum_{t} \sum_{u} s_j(t)\,s_i(u)\;\Delta w\bigl((t - u)\,\Delta t\bigr).$$
 #
-# **Question 5 (3 points).** Write
+# **Question 5 ({points of stdp_pairs}).** Write
 #
 # - `stdp_window(gap, a_plus, a_minus, tau_plus, tau_minus)`: the change at each element of `gap`, in its
 #   shape and dtype, and finite for gaps of seconds;
@@ -416,7 +416,7 @@ def pair_stdp(pre, post, a_plus, a_minus, tau_plus, tau_minus, dt=1.0):
 # with each other.
 # A weight cannot grow without end either, so `learn` keeps it between two bounds, **after every step**.
 #
-# **Question 6 (3 points).** Complete the class.
+# **Question 6 ({points of stdp_traces}).** Complete the class.
 #
 # - `reset()` empties the traces; those of a new object are empty, too.
 # - `step(pre, post)` takes the spikes of one step, `[N, inputs]` and `[N, outputs]`, returns the change
@@ -525,7 +525,7 @@ plt.show()
 #
 # $$e\;\frac{E(w + h\,e) - E(w - h\,e)}{2h} .$$
 #
-# **Question 7 (3 points).** Write
+# **Question 7 ({points of perturbation}).** Write
 #
 # - `perturb(objective, theta, *, steps, scale, generator)`: `objective` maps a tensor `[D]` to a number to
 #   be minimised.
@@ -631,7 +631,7 @@ print(f"cosine of the estimate from 16 evaluations and the exact gradient of 640
 # The first term rewards a small mean, the second what is not known yet.
 # For $s = 0$ nothing is uncertain, and $\mathrm{EI} = \max(y_{\min} - \mu, 0)$.
 #
-# **Question 8 (3 points).** Write
+# **Question 8 ({points of bayes}).** Write
 #
 # - `posterior(seen, values, grid, length, noise)`: the pair $\mu$ and $s$, each `[M]`, at the points `grid`
 #   `[M]`, from values `[n]` at the points `seen` `[n]`, with $\ell$ = `length` and $\sigma$ = `noise`; for
@@ -767,7 +767,7 @@ print(f"best of 8 trials by expected improvement: {best:.1%}, at log10 width {tr
 print("best of 8 random trials, three searches: ", ", ".join(f"{one:.1%}" for one in lucky))
 
 # %% [markdown]
-# **Discussion (6 points, read by a person).**
+# **Discussion ({points of discussion}, read by a person).**
 # Four ways to learn without a surrogate: in about 300 words, from your own figures and printed numbers.
 #
 # - Following the gradient of the firing times first lowered the loss and then raised it (section 4). What

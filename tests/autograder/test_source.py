@@ -13,6 +13,7 @@ CHECKS = [SimpleNamespace(id="ps9.rate", points=1.5)]
 SOURCE = """\
 # %% [markdown]
 # # A set
+# {points by checks} by checks, {points by readers} by a person; rate: {points of rate}, why: {points of why}
 
 # %% given="setup"
 import numpy as np
@@ -61,6 +62,7 @@ def test_one_word_of_a_header_becomes_what_nbgrader_wants(place):
         {"nbgrader": marks("why", grade=True, locked=False, points=2.0)},
         {"tags": ["instructor"]},
     ]
+    assert cells[0].source == "# A set\n1.5 by checks, 2 by a person; rate: 1.5 points, why: 2 points"
     assert cells[3].source == 'check("ps9.rate")'
     assert [cell.id for cell in cells[1:5]] == ["setup", "rate_answer", "rate", "why"]
     assert len(read_source(place, CHECKS, instructor=False).cells) == 5
@@ -79,6 +81,7 @@ def test_one_word_of_a_header_becomes_what_nbgrader_wants(place):
         (" points=2", "", 'points stand beside read="..."'),
         ('given="setup"', 'given="setup" answer="setup"', "says given and answer; a cell is one of them"),
         ('given="setup"', 'given="rate"', "the name 'rate' is used twice"),
+        ("{points of rate}", "{points of rat}", r"{points of rat} means nothing; there are: .*{points of rate}"),
         ('# %% check="rate"', "# %%", r'no cell asks ps9\.rate; write: # %% check="rate"'),
     ],
 )
