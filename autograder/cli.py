@@ -228,16 +228,16 @@ def samples_command(
     """
 
     def all_samples() -> Sequence[Graded]:
-        from autograder import corpus
         from autograder.grade import Plan
+        from autograder.proof.samples import write_samples
 
         plan = Plan(problem_set, _folder(problem_set, out), _execution(cell_timeout, True, stock))
-        return _graded(plan, corpus.write_samples(checkout(), problem_set))
+        return _graded(plan, write_samples(checkout(), problem_set))
 
     grades = _run(all_samples)
-    from autograder import corpus
+    from autograder.proof.samples import differences
 
-    wrong = corpus.differences(problem_set, grades)
+    wrong = differences(checkout(), problem_set, grades)
     for line in wrong:
         typer.echo(line, err=True)
     if wrong:

@@ -26,9 +26,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from autograder import corpus
 from autograder.course import CELL_TIMEOUT, checkout
 from autograder.perform import attempt, quiet
+from autograder.proof.play import play
+from autograder.proof.samples import write_samples
 from autograder.question import Question
 from tools.soak import hand_in
 
@@ -41,6 +42,8 @@ from pathlib import Path
 from nbgrader.apps.autogradeapp import AutogradeApp
 from traitlets.config import Config
 from autograder.course import configure
+from autograder.proof.play import play
+from autograder.proof.samples import write_samples
 app = AutogradeApp.instance(config=configure(Config(), Path(sys.argv[1]), cell_timeout=int(sys.argv[2])))
 app.initialize([sys.argv[3]])
 app.start()
@@ -88,7 +91,7 @@ def compute(notebook: bytes) -> None:
             for case in question.draw(0):
                 attempt(namespace, case.call, question.results(case.call), tensors=question.tensors)
 
-    corpus.play(notebook, PS, put)
+    play(notebook, PS, put)
 
 
 def _each(notebooks: list[bytes], one: Callable[[bytes], None]) -> float:
@@ -172,7 +175,7 @@ def main() -> int:
         "--out", type=Path, default=checkout() / "build" / "bench-grade.json", help="result file"
     )
     chosen = parser.parse_args()
-    corpus.write_samples(checkout(), PS)
+    write_samples(checkout(), PS)
     figures = measure(chosen.rounds, lambda line: print(line, flush=True))
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     chosen.out.write_text(json.dumps(figures, indent=1) + "\n")

@@ -31,7 +31,8 @@ PAGES = (
     "exercises/*/*.ipynb",
     "solutions/*/*.py",
     "autograder/checks/*.py",
-    "autograder/corpus/*/expected.json",
+    "solutions/*/samples.toml",
+    "solutions/measured.json",
 )
 #: A change here means that every page is read again, because the navigation is on every page.
 LAYOUT = ("_config.yml", "_toc.yml")

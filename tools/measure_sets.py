@@ -20,12 +20,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from autograder import corpus
 from autograder.batch import Cluster
-from autograder.course import checkout, exercise_of, problem_sets
+from autograder.course import checkout, problem_sets
 from autograder.files import write_if_changed
 from autograder.grade import Execution, Plan, grade
-from autograder.sets import MEASURED
+from autograder.proof import samples
+from autograder.proof.overview import MEASURED
 from experiments.provenance import command, hardware, versions
 
 RUN = """
@@ -84,9 +84,9 @@ def main() -> int:
     table = Table("set", "reference", "grading")
     for name in chosen.problem_sets or problem_sets(root):
         with tempfile.TemporaryDirectory(prefix="measure-") as folder:
-            (sample,) = [one for one in corpus.samples(name) if one.name == corpus.SOLUTION]
+            sample = samples.sample(root, name, samples.SOLUTION)
             notebook = Path(folder) / "solution.ipynb"
-            notebook.write_bytes(corpus.build(root, name, sample, exercise_of(root, name).read_bytes()))
+            notebook.write_bytes(samples.build(root, name, sample, samples.released_notebook(root, name)))
             grading = grading_seconds(name, Path(folder), Path(folder) / "grades")
             seconds = {
                 "reference_s": round(reference_seconds(notebook), 1),

@@ -25,10 +25,10 @@ from typing import Any
 import psutil
 from tqdm import tqdm
 
-from autograder import corpus
 from autograder.course import COURSE_ID, checkout
 from autograder.graded import Graded, decode_results
 from autograder.notebook import Cell, read, write
+from autograder.proof.samples import write_samples
 
 PS = "ps0_start"
 
@@ -55,7 +55,7 @@ class SoakResult:
 
 def hand_in(folder: Path, count: int) -> list[str]:
     """Write ``count`` submissions, each different from all others; their names."""
-    samples = [path.read_bytes() for path in sorted(corpus.write_samples(checkout(), PS).glob("*.ipynb"))]
+    samples = [path.read_bytes() for path in sorted(write_samples(checkout(), PS).glob("*.ipynb"))]
     names = [f"student{number:04d}" for number in range(count)]
     for number, name in enumerate(names):
         sample = read(samples[number % len(samples)])

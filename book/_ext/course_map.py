@@ -17,7 +17,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from autograder.sets import objectives_of_sets, sources_of_table
+from autograder.proof.overview import objectives_of_sets, sources_of_table
 
 CHAPTERS = ("foundations", "learning", "conversion")
 EXERCISES = "book/exercises"

@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from autograder.checks.core import number
-from autograder.sets import SetRow, sources_of_table, table_of_sets
+from autograder.proof.overview import SetRow, sources_of_table, table_of_sets
 
 
 def row_text(row: SetRow) -> str:

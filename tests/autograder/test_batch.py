@@ -17,7 +17,7 @@ import msgspec
 import nbformat
 import pytest
 
-from autograder import batch, corpus, gradebook, report
+from autograder import batch, gradebook, report
 from autograder.batch import Cluster, Job
 from autograder.checks.message import plain
 from autograder.course import COURSE_ID, CourseError
@@ -26,6 +26,7 @@ from autograder.grade import Execution, Plan, grade
 from autograder.graded import Graded, Mark
 from autograder.groups import Groups
 from autograder.isolation.limits import Limits
+from autograder.proof.samples import write_samples
 from tests.support import initdb
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
@@ -38,7 +39,7 @@ HERE = Execution(unsafe=True)
 def samples(root, tmp_path_factory):
     """A few samples of the practice set as notebooks named by sample."""
     folder = tmp_path_factory.mktemp("samples")
-    written = corpus.write_samples(root, PS)
+    written = write_samples(root, PS)
     for name in ("solution", "untouched", "first_step"):
         shutil.copy(written / f"{name}.ipynb", folder)
     return folder

@@ -10,12 +10,13 @@ import zipfile
 import pytest
 from typer.testing import CliRunner
 
-from autograder import corpus, grade, report
+from autograder import grade, report
 from autograder.cli import app
 from autograder.collect import RefusedError, Submission, collect, sanitise
 from autograder.course import CourseError, exercise_of
 from autograder.graded import Graded, Mark
 from autograder.notebook import as_data
+from autograder.proof import samples
 
 from .outcomes import result
 
@@ -218,7 +219,7 @@ def test_nbgrader_grades_the_samples_and_goes_on_past_bad_ones(way, root, tmp_pa
     problem_set = "ps1_neurons"  # the quickest of those with points
     monkeypatch.chdir(root)
     place = tmp_path / "submissions"
-    shutil.copytree(corpus.write_samples(root, problem_set), place)
+    shutil.copytree(samples.write_samples(root, problem_set), place)
     (place / "zz_image.ipynb").write_bytes(b"\x89PNG")
     (place / "zz_other.ipynb").write_bytes(notebook("another_set"))
     twice = json.loads(exercise_of(root, problem_set).read_bytes())
@@ -232,7 +233,7 @@ def test_nbgrader_grades_the_samples_and_goes_on_past_bad_ones(way, root, tmp_pa
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1, done.output
     grades = {one.student: one for one in report.read(problem_set, out)}
-    assert corpus.differences(problem_set, list(grades.values())) == []
+    assert samples.differences(root, problem_set, list(grades.values())) == []
     assert grades["zz_image"].problem.startswith("not a notebook: broken JSON")
     assert "none of the questions" in grades["zz_other"].problem
     assert grades["zz_twice"].remarks == (

@@ -19,12 +19,12 @@ from typing import Any
 import psutil
 import pytest
 
-from autograder import corpus
 from autograder.batch import Cluster
-from autograder.course import COURSE_ID, exercise_of
+from autograder.course import COURSE_ID
 from autograder.grade import Execution, Plan, grade
 from autograder.isolation.limits import Limits
 from autograder.isolation.sandbox import BOOT
+from autograder.proof import samples
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
 
@@ -349,11 +349,10 @@ def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """All submissions, and an honest one at the end, graded in one go with tight limits."""
     folder, out = tmp_path_factory.mktemp("in"), tmp_path_factory.mktemp("out")
     course = out / "course"
-    samples = {one.name: one for one in corpus.samples(PS)}
-    released = exercise_of(root, PS).read_bytes()
+    released = samples.released_notebook(root, PS)
     notebooks = {
-        right: json.loads(corpus.build(root, PS, samples["solution" if right else "untouched"], released))
-        for right in (True, False)
+        right: json.loads(samples.build(root, PS, samples.sample(root, PS, name), released))
+        for right, name in ((True, samples.SOLUTION), (False, samples.RELEASE))
     }
     for notebook in notebooks.values():
         for one in notebook["cells"]:

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder import corpus, report
+from autograder import report
 from autograder.checks import checks_of
 from autograder.checks.message import html
 from autograder.course import COURSE_ID, configure, source_of
 from autograder.graded import Graded, Mark, Trouble
 from autograder.judging import right_values, run
+from autograder.proof import samples
 from autograder.rendering import duration
 from autograder.report import statistics
 from autograder.report.feedback import feedback
@@ -160,23 +161,19 @@ def test_feedback_shows_no_reference_no_test_and_one_element_only(root):
         if '"' not in line and "`" not in line
     }
     hidden = {line for line in hidden if len(line) > 18}
-    questions = {
-        "sine_derivative": "sine_derivative_answer",
-        "sine_surrogate": "sine_surrogate_answer",
-        "power_surrogate": "power_surrogate_answer",
-    }
-    samples = {sample.name: sample for sample in corpus.samples(PS)}
     given_code = solution.split("# %%")
     setup = next(part for part in given_code if 'given="setup"' in part).split("\n", 1)[1]
     seen = 0
     for name in WRONG:
-        for question, cell in questions.items():
-            if cell not in samples[name].cells:
+        sample = samples.sample(root, PS, name)
+        sources = samples.sources(root, PS, sample)
+        for question in ("sine_derivative", "sine_surrogate", "power_surrogate"):
+            if question not in sample.answers:
                 continue
             check = next(check for check in checks_of(PS) if check.id.endswith(f".{question}"))
             namespace = {"__name__": "__main__"}
             exec(setup, namespace)
-            exec(samples[name].cells[cell], namespace)
+            exec(sources[f"{question}_answer"], namespace)
             seed = 987_654
             result = run(check, namespace, seed=seed)
             assert result.score < result.points

@@ -8,8 +8,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder import corpus
 from autograder.course import exercise_of
+from autograder.proof import samples
 from autograder.report import similar as module
 from autograder.report.similar import GRAM, WINDOW, fingerprints, similar, tokens
 
@@ -125,9 +125,8 @@ def test_a_passage_that_many_share_counts_for_nobody_but_identical_work_is_told(
 
 def test_samples_derived_from_the_solution_are_near_it_and_another_hand_is_not(root):
     released = exercise_of(root, PS).read_bytes()
-    chosen = {sample.name: sample for sample in corpus.samples(PS)}
     books = {
-        name: corpus.build(root, PS, chosen[name], released)
+        name: samples.build(root, PS, samples.sample(root, PS, name), released)
         for name in ("solution", "second_correct", "sharpness_for_width", "untouched")
     }
     pairs = {(pair.first, pair.second): pair.share for pair in similar(books, released, share=0.0, least=1)}

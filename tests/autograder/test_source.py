@@ -81,7 +81,11 @@ def test_one_word_of_a_header_becomes_what_nbgrader_wants(place):
         (" points=2", "", 'points stand beside read="..."'),
         ('given="setup"', 'given="setup" answer="setup"', "says given and answer; a cell is one of them"),
         ('given="setup"', 'given="rate"', "the name 'rate' is used twice"),
-        ("{points of rate}", "{points of rat}", r"{points of rat} means nothing; there are: .*{points of rate}"),
+        (
+            "{points of rate}",
+            "{points of rat}",
+            r"{points of rat} means nothing; there are: .*{points of rate}",
+        ),
         ('# %% check="rate"', "# %%", r'no cell asks ps9\.rate; write: # %% check="rate"'),
     ],
 )

@@ -10,9 +10,11 @@ import sys
 import nbformat
 import pytest
 
-from autograder import corpus
-from autograder.course import exercise_of, problem_sets
+from autograder.checks import checks_of
+from autograder.course import problem_sets
 from autograder.grade import Execution, grade
+from autograder.proof import samples
+from autograder.proof.settings import settings, shorten
 from tests.support import ROOT
 
 SETS = problem_sets(ROOT)
@@ -22,8 +24,8 @@ pytestmark = pytest.mark.slow
 
 
 def handed_in(root, problem_set, name):
-    (sample,) = [one for one in corpus.samples(problem_set) if one.name == name]
-    return corpus.build(root, problem_set, sample, exercise_of(root, problem_set).read_bytes())
+    sample = samples.sample(root, problem_set, name)
+    return samples.build(root, problem_set, sample, samples.released_notebook(root, problem_set))
 
 
 # All samples of ps2_surrogates go through unmodified nbgrader in tests/autograder/test_grade.py.
@@ -35,11 +37,11 @@ def test_unmodified_nbgrader_gives_the_solution_all_points_and_the_release_none(
     for name in TWO:
         (place / f"{name}.ipynb").write_bytes(handed_in(root, problem_set, name))
     grades = {one.student: one for one in grade(problem_set, place, tmp_path, execution=Execution(isolated=False))}
-    expected = {one.name: one.scores for one in corpus.samples(problem_set)}
     for name in TWO:
         assert grades[name].problem == ""
         got = {part: one.score for part, one in grades[name].questions.items() if not one.manual}
-        assert got == expected[name]
+        sample = samples.sample(root, problem_set, name)
+        assert got == {one.id.split(".")[1]: sample.points(one) for one in checks_of(problem_set)}
     executed = tmp_path / "course" / "autograded" / "solution" / problem_set / f"{problem_set}.ipynb"
     cells = [cell for cell in nbformat.read(executed, as_version=4).cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in cells if cell.source.strip())
@@ -51,9 +53,10 @@ def test_unmodified_nbgrader_gives_the_solution_all_points_and_the_release_none(
 def test_validate_accepts_the_solution_and_not_the_release(root, problem_set, accepted, tmp_path):
     """What JupyterLab's Validate button runs; given cells that take long are shortened."""
     name = TWO[0 if accepted else 1]
-    content = json.loads(corpus.shorten(handed_in(root, problem_set, name), problem_set))
+    brief = settings(root, problem_set).brief
+    content = json.loads(shorten(handed_in(root, problem_set, name), brief))
     for cell in content["cells"]:
-        if cell["metadata"].get("nbgrader", {}).get("grade_id") in corpus.brief(problem_set):
+        if cell["metadata"].get("nbgrader", {}).get("grade_id") in brief:
             del cell["metadata"]["nbgrader"]
     (tmp_path / "answers.ipynb").write_text(json.dumps(content))
     config = (root / "nbgrader_config.py").read_text().replace("__file__", repr(str(tmp_path / "x.py")))

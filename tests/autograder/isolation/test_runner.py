@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from autograder import corpus
 from autograder.checks.message import plain
 from autograder.course import checkout
 from autograder.graded import Graded, decode_results, encode_results
@@ -16,6 +15,8 @@ from autograder.isolation import runner
 from autograder.isolation.limits import Limits
 from autograder.isolation.source import WarmParent
 from autograder.judging import PUBLIC_SEED, run
+from autograder.proof.play import play
+from autograder.proof.settings import settings, shorten
 from autograder.release import student_notebook
 
 from . import toy
@@ -170,12 +171,10 @@ def test_a_doubled_question_counts_once_where_it_first_stands(warm_parent: WarmP
 def test_the_words_are_the_same_in_isolation_and_in_the_notebook(warm_parent: WarmParent) -> None:
     """An untouched notebook: the scores and the messages are those that it gets in this process."""
     root, problem_set = checkout(), "ps2_surrogates"
-    (sample,) = [sample for sample in corpus.samples(problem_set) if sample.name == "untouched"]
-    whole = corpus.build(root, problem_set, sample, student_notebook(root, problem_set))
-    data = corpus.shorten(whole, problem_set)
+    data = shorten(student_notebook(root, problem_set), settings(root, problem_set).brief)
     report = runner.grade_notebook(data, problem_set, PUBLIC_SEED, Limits(), workers=warm_parent)
     assert report.trouble == ()
-    assert {key: mark.score for key, mark in report.questions.items()} == dict(sample.scores)
-    for question, result in corpus.play(data, problem_set, run).items():
+    assert {mark.score for mark in report.questions.values()} == {0.0}
+    for question, result in play(data, problem_set, run).items():
         mark = report.questions[question.split(".")[1]]
         assert replace(mark.result, hints=()) == result

@@ -17,8 +17,8 @@ FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "literal_eval", "loa
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 #: Not the built-in functions; nor is the ``eval`` of a module, which takes no arguments. To write a pickle is safe.
 HARMLESS = {"re.compile", "py_compile.compile", "pickle.dumps"}
-#: The corpus runs the course's own samples without isolation, and never a student's.
-ALLOWED = {"corpus": ["exec", "compile"], "mutants": ["exec", "compile", "exec"]}
+#: The proving tools run the course's own samples without isolation, and never a student's.
+ALLOWED = {"play": ["exec", "compile"], "mutants": ["exec", "compile", "exec"]}
 
 
 def forbidden(source: str) -> list[str]:

@@ -1,0 +1,107 @@
+"""``python -m autograder.proof``: prove that the checks of a set are right."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from autograder.checks import UnknownQuestionError, problem_sets
+from autograder.course import CourseError, checkout
+from autograder.proof import mutants as mutation
+from autograder.proof.samples import samples
+from autograder.proof.seeds import luck
+
+app = typer.Typer(
+    help="Prove that the checks of the problem sets are right.", no_args_is_help=True, add_completion=False
+)
+
+Sets = Annotated[
+    list[str] | None, typer.Argument(metavar="[SET]...", help="Problem sets; all with checks by default.")
+]
+
+
+def _fail(error: Exception) -> typer.Exit:
+    typer.echo(f"proof: {error}", err=True)
+    return typer.Exit(2)
+
+
+@app.command("seeds")
+def seeds_command(
+    problem_sets_: Sets = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 20,
+    first: Annotated[int, typer.Option("--first", min=0, help="The first of them.")] = 1,
+) -> None:
+    """Ask the sample submissions every question with the cases of many seeds; status 1 when luck decides something."""
+    from tqdm import tqdm
+
+    drawn = range(first, first + seeds)
+    decided = False
+    try:
+        root = checkout()
+        for name in problem_sets_ or problem_sets():
+            bar = tqdm(samples(root, name), desc=name, unit="sample", disable=None)
+            for line, found in luck(root, name, bar, drawn).items():
+                decided = True
+                typer.echo(f"{name}: with {len(found)} of {seeds} seeds (first {found[0]}): {line}")
+    except (CourseError, UnknownQuestionError) as error:
+        raise _fail(error) from None
+    if decided:
+        raise typer.Exit(1)
+    typer.echo(f"With each of {seeds} seeds every sample gets what it must.")
+
+
+def _table(surveys: Sequence[mutation.Survey]) -> Any:
+    from rich.table import Table
+
+    table = Table(title="Mutants of the reference answers")
+    columns = "questions", "mutants", "killed", "survivors listed", "not listed", "stale", "seconds"
+    table.add_column("problem set")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for one in surveys:
+        numbers = (
+            one.questions,
+            len(one.tried),
+            len(one.tried) - len(one.survivors),
+            len(one.listed),
+            len(one.not_listed),
+            len(one.stale),
+        )
+        table.add_row(one.name, *map(str, numbers), f"{one.seconds:.0f}")
+    return table
+
+
+@app.command("mutants")
+def mutants_command(
+    problem_sets_: Sets = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say what became of each mutant.")] = False,
+) -> None:
+    """Grade reference answers with one fault each; status 1 when a list of survivors is not exact."""
+    from rich.console import Console
+
+    def told(survey: mutation.Survey) -> None:
+        killed = len(survey.tried) - len(survey.survivors)
+        typer.echo(f"{survey.name}: {killed} of {len(survey.tried)} killed, {survey.seconds:.1f} s")
+        for one in survey.tried if verbose else ():
+            typer.echo(f"  {one.seconds:.2f} s  {one.mutant.name}  [{one.killed or 'SURVIVED'}]")
+
+    try:
+        root = checkout()
+        surveys = [mutation.try_set(root, name, told) for name in problem_sets_ or problem_sets()]
+    except (CourseError, UnknownQuestionError) as error:
+        raise _fail(error) from None
+    Console(width=None if sys.stdout.isatty() else 150).print(_table(surveys))
+    for one in surveys:
+        for name in one.not_listed:
+            typer.echo(f"{one.name}: survives and is not listed: {name}")
+        for name in one.stale:
+            typer.echo(f"{one.name}: listed, and killed or gone: {name}")
+    if any(one.not_listed or one.stale for one in surveys):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m autograder.proof")

@@ -1,0 +1,50 @@
+"""Whether luck decides what a sample gets.
+
+The cases of a question are drawn from a secret of the course. A sample must get the same whatever is drawn, or else two
+students with the same fault are treated differently, and a fresh course reports samples that are not as expected. So
+every sample is asked every question with the cases of many seeds; its cells run in this process, once for all seeds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from autograder.judging import run
+from autograder.proof.play import play
+from autograder.proof.samples import Sample, build, released_notebook
+from autograder.proof.settings import settings, shorten
+from autograder.question import Question
+
+
+def luck(
+    root: Path, problem_set: str, samples: Iterable[Sample], seeds: Sequence[int]
+) -> dict[str, list[int]]:
+    """What is not as the samples must get it, and with the cases of which seeds.
+
+    Args:
+        root: the checkout, with the released notebooks.
+        problem_set: the set of the samples.
+        samples: the samples to ask.
+        seeds: seeds of the cases.
+
+    Returns:
+        Seeds by sentence; empty where luck decides nothing.
+
+    Raises:
+        CourseError: the released notebook is missing, or does not fit the samples.
+    """
+    released, brief = released_notebook(root, problem_set), settings(root, problem_set).brief
+    wrong: dict[str, list[int]] = defaultdict(list)
+    for sample in samples:
+
+        def ask(check: Question, namespace: Mapping[str, Any], sample: Sample = sample) -> None:
+            for seed in seeds:
+                found = run(check, dict(namespace), seed=seed)
+                for line in sample.mismatches(check, found):
+                    wrong[line].append(seed)
+
+        play(shorten(build(root, problem_set, sample, released), brief), problem_set, ask)
+    return dict(wrong)
