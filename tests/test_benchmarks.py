@@ -68,6 +68,7 @@ def test_peak_growth_sees_what_a_function_allocates() -> None:
     assert harness.peak_growth_mb(prepare(1)) < 20
 
 
+@pytest.mark.slow
 def test_peak_growth_does_not_count_the_preparation() -> None:
     def prepare() -> Callable[[], object]:
         ballast = np.ones(100 * 2**17)
@@ -76,6 +77,7 @@ def test_peak_growth_does_not_count_the_preparation() -> None:
     assert harness.peak_growth_mb(prepare) < 20
 
 
+@pytest.mark.slow
 def test_peak_growth_reports_a_process_that_dies() -> None:
     with pytest.raises(RuntimeError, match="ended early with exit code 3"):
         harness.peak_growth_mb(lambda: lambda: os._exit(3))

@@ -49,6 +49,7 @@ def test_network_reference_agrees_with_spikingjelly(seed):
                 assert np.allclose(network[layer].weight.grad, expected[key], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_network_mistakes_can_be_told_apart():
     """No two of the wrong networks give the same rates on every case, nor the right ones."""
     ways = [
@@ -173,6 +174,7 @@ def reference_train(network, frames, labels, *, epochs, learning_rate=1e-3, batc
     return losses
 
 
+@pytest.mark.slow
 def test_bar_of_the_training_question_has_a_margin_on_both_sides():
     """Over five other seeds the reference beats the bar by a tenth, and one batch an epoch misses it by a tenth."""
     (data,) = [case.data for case in ps2.TRAINING.draw(0) if case.group == "learns"][:1]

@@ -20,6 +20,7 @@ def environment():
     return variables
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_notebook_trains_on_the_real_recordings(root, data_root, monkeypatch):
     """The notebook's own cells, given the real N-MNIST: 800 recordings to learn from, the next 200 held out."""

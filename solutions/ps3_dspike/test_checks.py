@@ -219,6 +219,7 @@ def accuracy_on(train, seed):
     return float((seen.arrays["scores"].argmax(1) == asked["held_out_labels"]).mean())
 
 
+@pytest.mark.slow
 def test_bar_of_the_training_question_has_a_margin_on_both_sides():
     """Over five other seeds the reference beats the bar by 7 points; two broken answers miss it by 7."""
     assert min(accuracy_on(reference_train, seed) for seed in range(10, 15)) >= training.BAR + 0.07

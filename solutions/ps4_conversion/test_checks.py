@@ -266,6 +266,7 @@ def converted_accuracy(seed, convert):
     return ps4.spiking_accuracy(plain, data, ps4.STEPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_bar_of_the_conversion_has_a_margin(seed, solution):
     """Over five networks the reference beats the bar by four points; thresholds for another start miss it by as much."""

@@ -243,6 +243,7 @@ def reference_train(network, images, labels, *, epochs, learning_rate=3e-3, batc
     return losses
 
 
+@pytest.mark.slow
 def test_bar_of_the_training_question_has_a_margin_on_both_sides():
     """Over five seeds the reference beats the bar by a tenth; gradients that pile up and one batch an epoch miss it."""
     (data,) = [case.data for case in cases(ps5.TRAINING, 0, "learns")]

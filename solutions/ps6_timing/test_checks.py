@@ -232,6 +232,7 @@ def learnt(perturb, seed):
     return arrays["value"]
 
 
+@pytest.mark.slow
 def test_bar_of_perturbation_has_a_margin_on_both_sides():
     """Over five other seeds the reference beats the bar by 1.5 spikes squared; two broken answers miss it by as much."""
     assert max(learnt(library_perturb, seed) for seed in range(10, 15)) <= ps6.BAR - 1.5
@@ -239,6 +240,7 @@ def test_bar_of_perturbation_has_a_margin_on_both_sides():
         assert min(learnt(broken, seed) for seed in range(10, 15)) >= ps6.BAR + 1.5
 
 
+@pytest.mark.slow
 def test_library_gets_all_points_of_perturbation_for_every_seed():
     answer = {
         "perturb": library_perturb,

@@ -192,6 +192,7 @@ def test_help_answers_everywhere(command):
     assert "Usage" in done.output
 
 
+@pytest.mark.slow
 def test_without_isolation_grading_is_refused_and_says_what_to_do(root, tmp_path, monkeypatch):
     from autograder.isolation import sandbox
 

@@ -427,6 +427,7 @@ print(json.dumps([[determine_grade(cells[i]) for i in (1, 3, 4)],
 """
 
 
+@pytest.mark.slow
 def test_stock_nbgrader_reads_the_score_from_a_notebook():
     """Full, partial and no credit as nbgrader's own ``determine_grade`` reads a cell that a kernel ran."""
     done = subprocess.run([sys.executable, "-c", NBGRADER], capture_output=True, text=True, check=True)

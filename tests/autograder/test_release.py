@@ -19,11 +19,13 @@ def student(root):
     return release.student_notebook(root, PS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem_set", problem_sets(checkout()))
 def test_committed_notebooks_are_not_stale(root, problem_set):
     assert not release.stale(root, problem_set), "run: make exercises"
 
 
+@pytest.mark.slow
 def test_notebook_is_the_same_each_time(root, student):
     assert release.student_notebook(root, PS) == student
 
@@ -77,6 +79,7 @@ def copy(root, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_release_writes_only_what_changed(copy, capsys):
     assert checkout() == copy
     target = exercise_of(copy, PS)

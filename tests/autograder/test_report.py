@@ -349,6 +349,7 @@ def gradebook(tmp_path):
         yield book, tmp_path
 
 
+@pytest.mark.slow
 def test_manual_points_extra_credit_and_comments_reach_grades_and_feedback(gradebook):
     book, out = gradebook
     book.find_grade("b", "ps9", "ps9", "ada").manual_score = 3.0

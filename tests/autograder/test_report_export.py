@@ -127,6 +127,7 @@ def test_bad_rosters_are_one_line(tmp_path, content, said):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_nbgrader_rows_are_those_of_its_own_exporter(tmp_path):
     """One gradebook, exported by nbgrader's plugin and by ours."""
     from nbgrader.api import Gradebook

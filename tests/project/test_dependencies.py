@@ -85,6 +85,7 @@ def test_every_import_is_declared(root, project, room, extras):
     assert missing == {}
 
 
+@pytest.mark.slow
 def test_every_requirement_is_used(root, project):
     used = {name for room in ("snnkit", "autograder") for name in distributions(imported(root / room), OWN)}
     assert declared(project, "grading") - used - set(PROGRAMS) == set()

@@ -188,6 +188,7 @@ def bowl(p: Mapping[str, Any]) -> float:
     return float((math.log10(p["rate"]) + 2) ** 2 + (p["steps"] - 8) ** 2 / 20 + (p["reset"] == "hard"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [TPE(startup=5), GP(startup=5), Random()])
 def test_search_is_seeded_and_reports_its_trials(sampler: TPE | GP | Random) -> None:
     run, again, other = (
@@ -202,6 +203,7 @@ def test_search_is_seeded_and_reports_its_trials(sampler: TPE | GP | Random) -> 
         assert trial.params["reset"] in ("soft", "hard")
 
 
+@pytest.mark.slow
 def test_models_beat_random_search_on_average() -> None:
     def mean(sampler: TPE | GP | Random, trials: int) -> float:
         runs = [bayesian_search(bowl, SPACE, trials=trials, seed=s, sampler=sampler).value for s in range(3)]

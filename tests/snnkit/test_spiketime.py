@@ -247,6 +247,7 @@ def test_delays_are_inputs_that_come_later() -> None:
     assert torch.equal(layer(times), firing_time(layer.weight, expanded, tau=1.5))
 
 
+@pytest.mark.slow
 def test_spikeprop_learns_exclusive_or_in_times() -> None:
     # A reference spike at 0; 0 or 6 for false or true; 10 for true at the output and 16 for false.
     inputs = torch.tensor([[0.0, 0, 0], [0, 0, 6], [0, 6, 0], [0, 6, 6]], dtype=torch.float64)

@@ -234,6 +234,7 @@ def test_an_answer_beyond_the_frame_is_refused(warm_parent: WarmParent, library:
         assert call(session, 10).replies[0].kind == ""
 
 
+@pytest.mark.slow
 def test_the_warm_parent_is_started_again(library: Path, layers: Any, warm_parent: WarmParent) -> None:
     with WarmParent(library, layers=layers, preload=("numpy",)) as own:
         with Session(own, library / "one", NORMAL) as session:
@@ -253,6 +254,7 @@ def test_the_warm_parent_is_started_again(library: Path, layers: Any, warm_paren
     assert not psutil.pid_exists(last)
 
 
+@pytest.mark.slow
 def test_nothing_is_left_when_the_grader_is_killed(library: Path, tmp_path: Path) -> None:
     """A grader that is killed takes its warm parent and its worker, busy in an endless loop, along."""
     import subprocess
@@ -286,6 +288,7 @@ session.run_cell("while True:\\n    try:\\n        while True: pass\\n    except
     grader.stdout.close()
 
 
+@pytest.mark.slow
 def test_processes_share_a_warm_parent_through_its_door(library: Path, tmp_path: Path) -> None:
     """Another process of this account runs a submission with it; when it has gone, the visitor says so."""
     import dataclasses

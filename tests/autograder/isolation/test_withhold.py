@@ -228,6 +228,7 @@ def test_copies_are_made_once_per_content(package: Path, tmp_path: Path) -> None
     assert sorted(path.name for path in tmp_path.glob(".new-*")) == []
 
 
+@pytest.mark.slow
 def test_every_module_of_snnkit_imports_with_names_withheld(tmp_path: Path) -> None:
     source = Path(snnkit.__file__).parent
     copy = student_copy(

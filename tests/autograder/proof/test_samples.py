@@ -95,6 +95,7 @@ def test_every_question_has_three_different_wrong_answers(problem_set, question)
     assert len(attempts) >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("problem_set", "question"), each(checks_of))
 def test_every_slip_is_found(problem_set, question):
     """By a sample, or, where it says what comes back, by answering exactly that."""
