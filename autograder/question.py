@@ -197,12 +197,13 @@ class Question:
         """The arguments by the names that the question gives them."""
         if callable(call.of):
             return dict(call.kwargs)
+        named = {f"argument {at}": value for at, value in enumerate(call.args, start=1)} | dict(call.kwargs)
         if call.of in self.answer:
-            named = inspect.signature(self.answer[call.of]).bind(*call.args, **call.kwargs).arguments
-        else:
-            named = {f"argument {at}": value for at, value in enumerate(call.args, start=1)} | dict(
-                call.kwargs
-            )
+            signature = inspect.signature(self.answer[call.of])
+            named = {}
+            for name, value in signature.bind(*call.args, **call.kwargs).arguments.items():
+                more = signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
+                named |= value if more else {name: value}
         above = {"upstream": call.upstream} if call.by else {}
         return {**named, **({"x": call.then[0]} if call.then else {}), **above}
 

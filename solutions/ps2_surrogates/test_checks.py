@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 
 import numpy as np
 import pytest
@@ -10,11 +11,18 @@ import torch
 from spikingjelly.activation_based import functional, neuron, surrogate
 
 import autograder
-from autograder.checks import checks_of, grade
-from autograder.checks import ps2_surrogates as ps2
-from autograder.checks.core import run
-
-CHECKS = checks_of("ps2_surrogates")
+from autograder.checks import grade
+from autograder.checks.ps2_surrogates import (
+    power_surrogate,
+    sine,
+    sparse_gradient,
+    sweep,
+    training,
+    two_layer_snn,
+)
+from autograder.judging import right_values, run
+from autograder.perform import attempt
+from autograder.question import call
 
 
 class SpikingJelly(torch.nn.Sequential):
@@ -37,16 +45,22 @@ class SpikingJelly(torch.nn.Sequential):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_network_reference_agrees_with_spikingjelly(seed):
-    for case in ps2.TWO_LAYER_SNN.draw(seed):
-        network = SpikingJelly(case.data)
-        rates = network(torch.from_numpy(case.data["frames"])).mean(0)
-        expected = ps2.TWO_LAYER_SNN.expected(case.data)
+    for case in drawn(seed):
+        asked = case.call.kwargs
+        network = SpikingJelly(asked)
+        rates = network(torch.from_numpy(asked["frames"])).mean(0)
+        expected = two_layer_snn.values(asked)
         if case.group == "rates":
             assert np.array_equal(rates.detach().numpy(), expected["rates"].astype(np.float32))
         if case.group == "gradient":
-            (rates * torch.from_numpy(case.data["weighting"])).sum().backward()
+            (rates * torch.from_numpy(asked["weighting"])).sum().backward()
             for layer, key in ((1, "gradient of the first layer"), (3, "gradient of the second layer")):
                 assert np.allclose(network[layer].weight.grad, expected[key], rtol=1e-4, atol=1e-6)
+
+
+@cache
+def drawn(seed):
+    return two_layer_snn.QUESTION.draw(seed)
 
 
 @pytest.mark.slow
@@ -61,47 +75,45 @@ def test_network_mistakes_can_be_told_apart():
         {"total": True},
     ]
     for seed, (one, other) in itertools.product(range(5), itertools.combinations(ways, 2)):
-        cases = [case.data for case in ps2.TWO_LAYER_SNN.draw(seed) if case.group == "rates"]
+        cases = [case.call.kwargs for case in drawn(seed) if case.group == "rates"]
         assert any(
             not np.array_equal(
-                ps2._network_arrays(data, **one)["rates"], ps2._network_arrays(data, **other)["rates"]
+                two_layer_snn.rates_of(asked, asked["frames"], **one),
+                two_layer_snn.rates_of(asked, asked["frames"], **other),
             )
-            for data in cases
+            for asked in cases
         )
 
 
-def finite_difference(function, x, step=1e-6):
-    return (function(x + step) - function(x - step)) / (2 * step)
-
-
-def test_expected_slopes_are_the_derivatives_of_the_primitives():
+@pytest.mark.parametrize(
+    ("slope", "primitive", "parameters"),
+    [
+        (sine.reference, sine.smooth, {"alpha": 0.5}),
+        (sine.reference, sine.smooth, {"alpha": 2.0}),
+        (power_surrogate.reference, power_surrogate.smooth, {"alpha": 0.3, "floor": 0.05}),
+        (power_surrogate.reference, power_surrogate.smooth, {"alpha": 0.8, "floor": 0.001}),
+    ],
+)
+def test_right_slopes_are_the_derivatives_of_the_primitives(slope, primitive, parameters):
     """Central differences of S and P as the problem set writes them, away from corners and floors."""
-    for check in (ps2.SINE_SURROGATE, ps2.POWER_SURROGATE):
-        for case in check.draw(7):
-            data = case.data
-            if case.group != "gradient" or data["x"].dtype != np.float32:
-                continue
-
-            def primitive(x, data=data):
-                return ps2._primitive_of({**data, "x": x})
-
-            x = data["x"].astype(np.float64)
-            edge = data["parameters"]["alpha"] if data["name"] == "Sine" else 1.0
-            smooth = (np.abs(np.abs(x) - edge) > 1e-3) & (
-                np.abs(x) > data["parameters"].get("floor", 0) + 1e-3
-            )
-            wanted = finite_difference(primitive, x[smooth]) * data["upstream"][smooth]
-            assert np.allclose(check.expected(data)["gradient"][smooth], wanted, rtol=1e-4, atol=1e-5)
+    x, step = torch.linspace(-3, 3, 1201, dtype=torch.double) + 2.5e-4, 1e-6
+    edge = parameters["alpha"] if slope is sine.reference else 1.0
+    floor = parameters.get("floor", 0)
+    x = x[((x.abs() - edge).abs() > 1e-3) & (x.abs() > floor + 1e-3)]
+    wanted = (primitive(x + step, **parameters) - primitive(x - step, **parameters)) / (2 * step)
+    assert torch.allclose(slope(x, **parameters), wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_share_of_zero_slopes_is_what_spikingjelly_gives():
-    for case in ps2.SPARSE_GRADIENT.draw(11):
+    for case in sparse_gradient.QUESTION.draw(11):
         if case.group != "share":
             continue
-        x = torch.from_numpy(case.data["x"]).requires_grad_()
-        family = getattr(surrogate, case.data["family"])(alpha=case.data["sharpness"])
+        asked = case.call.kwargs
+        x = torch.from_numpy(asked["x"]).requires_grad_()
+        family = getattr(surrogate, asked["family"])(alpha=asked["sharpness"])
         (slope,) = torch.autograd.grad(family(x).sum(), x)
-        assert ps2.SPARSE_GRADIENT.expected(case.data)["share"] == float((slope == 0).double().mean())
+        right = right_values(sparse_gradient.QUESTION, case.call)["share"]
+        assert right == float((slope == 0).double().mean())
 
 
 def table(**changes):
@@ -134,7 +146,7 @@ def table(**changes):
     ],
 )
 def test_rules_of_the_table(results, said):
-    result = run(ps2.SWEEP, {"results": results})
+    result = run(sweep.QUESTION, {"results": results})
     (group,) = (group for group in result.groups if group.id == "table")
     assert (group.score == 0.5) == (said is None)
     if said is not None:
@@ -149,9 +161,9 @@ def test_row_that_does_not_come_out_again_is_found():
         ],
         "accuracy_of": lambda family, *, seed: 0.5,
     }
-    assert run(ps2.SWEEP, namespace).groups[2].score == 0.5
+    assert run(sweep.QUESTION, namespace).groups[2].score == 0.5
     namespace["accuracy_of"] = lambda family, *, seed: 0.75
-    group = run(ps2.SWEEP, namespace).groups[2]
+    group = run(sweep.QUESTION, namespace).groups[2]
     assert group.score == 0
     assert "says 0.5; running the same setting and seed again gives 0.75" in group.failure.sentence
 
@@ -174,21 +186,23 @@ def reference_train(network, frames, labels, *, epochs, learning_rate=1e-3, batc
     return losses
 
 
+def accuracy_on(train, seed):
+    first = next(case.call for case in training.QUESTION.draw(0) if case.group == "learns")
+    asked = {**first.kwargs, "seed": seed}
+    return training.accuracy(
+        attempt({"train": train}, call(first.of, **asked), (), tensors=True).arrays, asked
+    )
+
+
 @pytest.mark.slow
 def test_bar_of_the_training_question_has_a_margin_on_both_sides():
     """Over five other seeds the reference beats the bar by a tenth, and one batch an epoch misses it by a tenth."""
-    (data,) = [case.data for case in ps2.TRAINING.draw(0) if case.group == "learns"][:1]
-    for seed in range(10, 15):
-        arrays = ps2.TRAINING.probe({"train": reference_train}, {**data, "seed": seed})
-        accuracy = ps2._accuracy({"rates": arrays["rates"].numpy()}, data)
-        assert accuracy >= ps2.BAR + 0.1
+    assert min(accuracy_on(reference_train, seed) for seed in range(10, 15)) >= training.BAR + 0.1
 
     def one_batch(network, frames, labels, **budget):
         return reference_train(network, frames[:, :64], labels[:64], **budget)
 
-    for seed in (10, 11):
-        arrays = ps2.TRAINING.probe({"train": one_batch}, {**data, "seed": seed})
-        assert ps2._accuracy({"rates": arrays["rates"].numpy()}, data) <= ps2.BAR - 0.1
+    assert max(accuracy_on(one_batch, seed) for seed in (10, 11)) <= training.BAR - 0.1
 
 
 def test_check_finds_the_answer_in_the_module_that_calls(capsys):

@@ -1,0 +1,49 @@
+"""Runs beside the student's code: the two-layer network with given weights."""
+
+import torch
+from spikingjelly.activation_based import surrogate
+
+
+def built(answer, first, second, alpha):
+    """The network with these weights and without biases, and its weight matrices."""
+    hidden, inputs = first.shape
+    classes = len(second)
+    network = answer["two_layer_snn"](inputs, hidden, classes, surrogate.ATan(alpha=alpha))
+    matrices = [parameter for parameter in network.parameters() if parameter.dim() == 2]
+    shapes = [list(matrix.shape) for matrix in matrices]
+    if shapes != [[hidden, inputs], [classes, hidden]]:
+        raise ValueError(
+            f"the network's weight matrices have shapes {shapes}; expected "
+            f"[{hidden}, {inputs}] (hidden, inputs) and [{classes}, {hidden}] (classes, hidden)"
+        )
+    with torch.no_grad():
+        for matrix, values in zip(matrices, (first, second), strict=True):
+            matrix.copy_(values)
+        for parameter in network.parameters():
+            if parameter.dim() == 1:
+                parameter.zero_()
+    return network, matrices
+
+
+def rates(answer, first, second, alpha, frames):
+    """Firing rates of one batch."""
+    network, _ = built(answer, first, second, alpha)
+    return {"parameters": len(list(network.parameters())), "rates": answer["firing_rates"](network, frames)}
+
+
+def again(answer, first, second, alpha, frames, other):
+    """Firing rates of a batch, of another one, and of the first once more."""
+    network, _ = built(answer, first, second, alpha)
+    return {
+        "first call": answer["firing_rates"](network, frames),
+        "other batch": answer["firing_rates"](network, other),
+        "again": answer["firing_rates"](network, frames),
+    }
+
+
+def gradients(answer, first, second, alpha, frames, weighting):
+    """Gradients of the weights."""
+    network, matrices = built(answer, first, second, alpha)
+    loss = (answer["firing_rates"](network, frames) * weighting).sum()
+    of_first, of_second = torch.autograd.grad(loss, matrices)
+    return {"gradient of the first layer": of_first, "gradient of the second layer": of_second}

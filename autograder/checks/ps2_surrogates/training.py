@@ -1,0 +1,193 @@
+"""Training with a surrogate gradient."""
+
+import math
+from functools import cache
+
+import numpy as np
+import torch
+
+from autograder.question import Case, Group, Question, Slip, Tolerance, call
+
+from .training_probe import learned, losses, repeated
+
+BAR = 0.6
+"""The reference names 80 to 84 % (8 seeds); without clearing gradients 13 to 23 %, with one batch an epoch 37 to 49 %."""
+CHANCE = 0.2
+
+
+@cache
+def recordings():
+    """A small fixed part of the simulated recordings: 300 to learn from, 150 held out, 5 frames each."""
+    from snnkit import datasets
+
+    def inputs(frames):
+        return np.ascontiguousarray(np.log1p(np.asarray(frames, dtype=np.float32)).swapaxes(0, 1))
+
+    digits = datasets.event_digits(train=300, test=150, steps=5, simulated=True)
+    return {
+        "frames": inputs(digits.train_frames),
+        "labels": digits.train_labels.astype(np.int64),
+        "held_out": inputs(digits.test_frames),
+        "held_out_labels": digits.test_labels.astype(np.int64),
+    }
+
+
+def cases(rng):
+    few = {
+        "frames": recordings()["frames"][:, :150],
+        "labels": recordings()["labels"][:150],
+        "hidden": 32,
+        "gain": 4.0,
+    }
+    for seed in (1, 2):
+        yield Case(
+            "learns", f"seed {seed}", call(learned, **recordings(), seed=seed, epochs=8, hidden=64, gain=1.0)
+        )
+    for label, budget in (
+        ("learning rate 0, a last batch of 22", {"epochs": 2, "learning_rate": 0.0}),
+        ("learning rate 0, 7 in a batch", {"epochs": 1, "learning_rate": 0.0, "batch": 7}),
+        ("one batch", {"epochs": 4, "batch": 200}),
+        ("one batch, learning rate 0.01", {"epochs": 4, "batch": 200, "learning_rate": 0.01}),
+    ):
+        yield Case("losses", label, call(losses, **few, seed=3, budget=budget))
+    budget = {"epochs": 2, "batch": 40, "learning_rate": 0.005}
+    yield Case("repeat", "seeds 5, 5 and 6", call(repeated, **few, seed=4, budget=budget))
+
+
+def by_the_text(network, frames, labels, *, epochs, learning_rate=1e-3, batch=64, seed):
+    """The training that the problem set describes."""
+    generator = torch.Generator().manual_seed(seed)
+    targets = torch.nn.functional.one_hot(labels, 10).float()
+    optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate)
+    means = []
+    for _ in range(epochs):
+        of_recordings = torch.zeros(len(labels))
+        for chosen in torch.randperm(len(labels), generator=generator).split(batch):
+            squares = (network(frames[:, chosen]).mean(0) - targets[chosen]).square().mean(1)
+            optimiser.zero_grad()
+            squares.mean().backward()
+            optimiser.step()
+            of_recordings[chosen] = squares.detach()
+        means.append(float(of_recordings.mean()))
+    return means
+
+
+def accuracy(got, asked):
+    return float((got["rates"].argmax(1) == asked["held_out_labels"]).mean())
+
+
+def judge_learning(got, asked):
+    wanted = (len(asked["held_out_labels"]), 10)
+    if got["rates"].shape != wanted:
+        return (
+            f"the rates on held-out recordings have shape {list(got['rates'].shape)}; expected {list(wanted)}"
+        )
+    if accuracy(got, asked) < BAR:
+        return (
+            f"after {asked['epochs']} epochs on {len(asked['labels'])} simulated recordings the network names "
+            f"{accuracy(got, asked):.0%} of {wanted[0]} held-out ones; the bar is {BAR:.0%} (chance is 10%)"
+        )
+    return None
+
+
+def judge_repeat(got, asked):
+    found, again, other = got["losses"], got["again"], got["other seed"]
+    if found.shape != again.shape or not np.allclose(found, again, rtol=1e-4, atol=1e-7):
+        return "two trainings of the same initial network with the same seed gave different losses"
+    if found.shape == other.shape and np.allclose(found, other, rtol=1e-5, atol=1e-9):
+        return "trainings with two different seeds gave the same losses"
+    count, epochs, batch = len(asked["labels"]), asked["budget"]["epochs"], asked["budget"]["batch"]
+    batches, shown = got["batches"].tolist(), got["shown"]
+    sizes = [batch] * (count // batch) + [count % batch] * bool(count % batch)
+    if sorted(batches) != sorted(sizes * epochs):
+        return (
+            f"with {count} recordings, batch = {batch} and epochs = {epochs} the network was shown batches of "
+            f"{', '.join(map(str, batches[:12])) or 'nothing'}; expected {', '.join(map(str, sizes))} in each epoch"
+        )
+    orders = shown.reshape(epochs, count)
+    if any(len(set(order.tolist())) != count for order in orders):
+        return "an epoch does not visit every recording once"
+    if any((order == np.arange(count)).all() for order in orders):
+        return "an epoch visits the recordings in the order in which they are given; expected a random order"
+    if (orders[0] == orders[1]).all():
+        return "each epoch visits the recordings in the same order; make the generator once, before the first epoch"
+    return None
+
+
+def one_for_each_batch(got, asked):
+    epochs, batch = asked["budget"]["epochs"], asked["budget"].get("batch", 64)
+    size = got["losses"].size
+    return "again" not in got and size != epochs and size == epochs * math.ceil(len(asked["labels"]) / batch)
+
+
+QUESTION = Question(
+    "ps2.training",
+    "Training with a surrogate gradient",
+    (
+        Group(
+            "learns",
+            2.0,
+            f"names at least {BAR:.0%} of held-out recordings after 8 epochs",
+            judge=judge_learning,
+        ),
+        # One batch in another order: sums differ by rounding, which can move a spike or two of 7,500.
+        Group(
+            "losses",
+            1.0,
+            "the mean loss of each epoch, with the loss and the optimiser asked for",
+            within=Tolerance(2e-3, 0.0, "of one batch in another order"),
+        ),
+        Group("repeat", 1.0, "batches in a random order that the seed decides", judge=judge_repeat),
+    ),
+    cases,
+    {"train": by_the_text},
+    right_in_torch=True,
+    uses={"firing_rates": "ps2.two_layer_snn"},
+    slips=(
+        Slip(
+            "weights_not_moved",
+            "The weights are the same before and after. Is `optimiser.step()` called, after `loss.backward()`?",
+            seen=lambda got, asked: float(got["moved"]) == 0,
+        ),
+        Slip(
+            "silent",
+            "No output neuron ever fires, so each answer is the first class. See the section on dead networks.",
+            seen=lambda got, asked: not got["rates"].any(),
+        ),
+        Slip(
+            "loss_per_batch",
+            "There is one number for each batch. Average the batches of an epoch, weighted by their size.",
+            seen=one_for_each_batch,
+        ),
+        Slip(
+            "gradients_not_cleared",
+            "The gradients of earlier batches are still in the sum: `optimiser.zero_grad()` belongs before "
+            "`loss.backward()`.",
+            seen=lambda got, asked: float(got["gradient growth"]) > 2,
+        ),
+        Slip(
+            "labels_apart",
+            "The weights move, and the accuracy stays near chance. Are frames and labels taken with the same indices?",
+            seen=lambda got, asked: accuracy(got, asked) < CHANCE,
+        ),
+        Slip(
+            "global_generator",
+            "The order of the batches comes from torch's global generator. Draw it from "
+            "`torch.Generator().manual_seed(seed)`.",
+            seen=lambda got, asked: (
+                got["losses"].shape == got["again"].shape
+                and not np.allclose(got["losses"], got["again"], rtol=1e-4)
+            ),
+        ),
+    ),
+    hints=(
+        "For each batch: rates, loss, gradients to zero, backward, step. What has to be forgotten between batches, "
+        "and what between epochs?",
+        "The loss of a batch is the mean squared difference between `firing_rates(network, frames[:, chosen])` and "
+        "the one-hot labels; time is the first axis, so the batch is chosen on the second.",
+        "`order = torch.randperm(len(labels), generator=generator)`, then `for chosen in order.split(batch):` with "
+        "`loss = functional_nn.mse_loss(rates, one_hot(labels[chosen], 10).float())`, `optimiser.zero_grad()`, "
+        "`loss.backward()`, `optimiser.step()`; add `loss.item() * len(chosen)` and divide by `len(labels)` at the end.",
+    ),
+    withheld=("snnkit.training.fit",),
+)
