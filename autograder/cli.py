@@ -80,7 +80,7 @@ def _folder(problem_set: str, out: Path | None) -> Path:
 def _print(problem_set: str, grades: Sequence[Graded], out: Path) -> None:
     from rich.console import Console
 
-    from autograder.report import notes, table
+    from autograder.report.terminal import notes, table
 
     console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(table(problem_set, grades))
@@ -116,10 +116,10 @@ def _graded(plan: Plan, submissions: Path, anew: bool = False) -> Sequence[Grade
 
 def _reported(problem_set: str, grades: Sequence[Graded], out: Path, db_url: str) -> Sequence[Graded]:
     """The grades with what people gave, written and printed."""
-    from autograder import report
+    from autograder.report.store import add_manual, write
 
-    final = report.add_manual(grades, out, problem_set, db_url)
-    report.write(problem_set, final, out, checkout() / "templates")
+    final = add_manual(grades, out, problem_set, db_url)
+    write(problem_set, final, out, checkout() / "templates")
     _print(problem_set, final, out)
     return final
 
@@ -210,7 +210,7 @@ def report_command(problem_set: ProblemSet, out: Out = None, db: Database = "") 
     """Show the grades again, with the points given by a person since, and write the reports anew."""
 
     def again() -> Sequence[Graded]:
-        from autograder.report import read
+        from autograder.report.store import read
 
         folder = _folder(problem_set, out)
         return _reported(problem_set, read(problem_set, folder), folder, db)

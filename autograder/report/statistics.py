@@ -140,23 +140,21 @@ def mistakes(problem_set: str, grades: Sequence[Graded]) -> list[Mistake]:
     """
     from autograder.checks import checks_of, problem_sets
 
-    counts = Counter(
-        (name, mistake)
-        for grade in graded(grades)
-        for name, one in grade.questions.items()
-        if one.result is not None
-        for mistake in one.result.slips
-    )
-    sentences = {
-        (check.id.split(".", 1)[1], one.id): one.sentence
-        for check in (checks_of(problem_set) if problem_set in problem_sets() else ())
-        for one in check.slips
+    known = {
+        (question.id.split(".", 1)[1], slip.id): slip.sentence
+        for question in (checks_of(problem_set) if problem_set in problem_sets() else ())
+        for slip in question.slips
     }
+    read: dict[tuple[str, str], str] = {}
+    counts: Counter[tuple[str, str]] = Counter()
+    for grade in graded(grades):
+        for name, one in grade.questions.items():
+            groups = one.result.groups if one.result is not None else ()
+            said = {(name, group.slip.id): group.slip.sentence for group in groups if group.slip is not None}
+            counts.update(said.keys())
+            read.update(said)
     places = {name: place for place, name in enumerate(questions(grades))}
-    found = [
-        Mistake(name, mistake, sentences.get((name, mistake), ""), counts[name, mistake])
-        for name, mistake in dict.fromkeys([*sentences, *counts])
-    ]
+    found = [Mistake(*key, sentence, counts[key]) for key, sentence in {**known, **read}.items()]
     return sorted(found, key=lambda one: (-one.students, places.get(one.question, len(places))))
 
 

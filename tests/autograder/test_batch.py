@@ -17,7 +17,7 @@ import msgspec
 import nbformat
 import pytest
 
-from autograder import batch, gradebook, report
+from autograder import batch, gradebook
 from autograder.batch import Cluster, Job
 from autograder.checks.message import plain
 from autograder.course import COURSE_ID, CourseError
@@ -27,6 +27,7 @@ from autograder.graded import Graded, Mark
 from autograder.groups import Groups
 from autograder.isolation.limits import Limits
 from autograder.proof.samples import write_samples
+from autograder.report import store
 from tests.support import initdb
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
@@ -93,7 +94,7 @@ def test_the_gradebook_and_the_notebook_say_what_nbgrader_would(graded):
     ]  # untouched, last
     assert found["untouched", "discussion_green"] == (0.0, None, False)
     # nobody has given anything: what was not answered stays 0
-    grades = report.add_manual(grades, out, PS)
+    grades = store.add_manual(grades, out, PS)
     pending = {one.student: one.pending for one in grades}
     assert pending == {"solution": 1.0, "first_step": 1.0, "untouched": 0.0}
 

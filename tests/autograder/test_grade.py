@@ -10,13 +10,14 @@ import zipfile
 import pytest
 from typer.testing import CliRunner
 
-from autograder import grade, report
+from autograder import grade
 from autograder.cli import app
 from autograder.collect import RefusedError, Submission, collect, sanitise
 from autograder.course import CourseError, exercise_of
 from autograder.graded import Graded, Mark
 from autograder.notebook import as_data
 from autograder.proof import samples
+from autograder.report import store
 
 from .outcomes import result
 
@@ -150,17 +151,17 @@ GRADES = [
 
 
 def test_reports_hold_every_student(tmp_path):
-    report.write("ps9", GRADES, tmp_path)
+    store.write("ps9", GRADES, tmp_path)
     rows = list(csv.reader((tmp_path / "grades.csv").read_text().splitlines()))
     assert rows[0] == ["student", "a", "b", "score", "points", "pending", "note"]
     assert rows[1] == ["ada", "1.5", "pending", "1.5", "6", "4", "4 points pending (read by a person)"]
     assert rows[2] == ["bo", "", "", "", "6", "0", "not a notebook"]
-    assert report.read("ps9", tmp_path) == GRADES
+    assert store.read("ps9", tmp_path) == GRADES
     page = (tmp_path / "feedback" / "ada.html").read_text()
     assert "a &lt;b&gt;title&lt;/b&gt;" in page
     assert "://" not in page
     assert "Not graded: not a notebook." in (tmp_path / "feedback" / "bo.html").read_text()
-    report.write("ps9", GRADES[:1], tmp_path)
+    store.write("ps9", GRADES[:1], tmp_path)
     assert not (tmp_path / "feedback" / "bo.html").exists()
 
 
@@ -233,7 +234,7 @@ def test_nbgrader_grades_the_samples_and_goes_on_past_bad_ones(way, root, tmp_pa
     arguments = ["grade", problem_set, str(place), "--out", str(out), *way]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1, done.output
-    grades = {one.student: one for one in report.read(problem_set, out)}
+    grades = {one.student: one for one in store.read(problem_set, out)}
     assert samples.differences(root, problem_set, list(grades.values())) == []
     assert grades["zz_image"].problem.startswith("not a notebook: broken JSON")
     assert "none of the questions" in grades["zz_other"].problem
@@ -264,5 +265,5 @@ def test_nbgrader_grades_the_samples_and_goes_on_past_bad_ones(way, root, tmp_pa
         cell.manual_score = 3.5
         gradebook.db.commit()
     assert CliRunner().invoke(app, ["report", problem_set, "--out", str(out)]).exit_code == 0
-    (solution,) = [one for one in report.read(problem_set, out) if one.student == "solution"]
+    (solution,) = [one for one in store.read(problem_set, out) if one.student == "solution"]
     assert (solution.score, solution.pending) == (29.5, 0.0)

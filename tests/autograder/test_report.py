@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder import report
 from autograder.checks import checks_of
 from autograder.checks.message import html
 from autograder.course import COURSE_ID, configure, source_of
@@ -21,7 +20,7 @@ from autograder.graded import Graded, Mark, Trouble
 from autograder.judging import right_values, run
 from autograder.proof import samples
 from autograder.rendering import duration
-from autograder.report import statistics
+from autograder.report import statistics, store
 from autograder.report.feedback import feedback
 from autograder.report.instructor import instructor_page
 from autograder.result import Failure, GroupResult, Said, number
@@ -249,12 +248,13 @@ def test_rounding_noise_is_no_variance():
 
 
 def test_misconceptions_are_counted_once_for_each_student_and_question():
-    slip = replace(WRONG_PART, slip=Said("alpha_as_sharpness", "..."))
+    slip = replace(WRONG_PART, slip=Said("alpha_as_sharpness", "What was read."))
     twice = checked(0.0, groups=(slip, replace(slip, id="again")))
     one = Graded("a", {"sine_derivative": twice})
     found = statistics.mistakes(PS, [one, replace(one, student="c"), Graded("b", problem="x")])
     assert (found[0].id, found[0].question, found[0].students) == ("alpha_as_sharpness", "sine_derivative", 2)
-    assert found[0].message
+    assert found[0].message == "What was read."
+    assert all(mistake.message for mistake in found)
     assert {mistake.students for mistake in found[1:]} == {0}
     assert len(found) == sum(len(check.slips) for check in checks_of(PS))
 
@@ -358,12 +358,12 @@ def test_manual_points_extra_credit_and_comments_reach_grades_and_feedback(grade
     book.db.commit()
     grades = [graded("ada"), graded("bo")]
     for _ in range(2):  # a second time changes nothing
-        grades = report.add_manual(grades, out, "ps9")
+        grades = store.add_manual(grades, out, "ps9")
         assert [(one.score, one.pending) for one in grades] == [(3.75, 0.0), (0.5, 4.0)]
     submitted = out / "course" / "submitted" / "ada" / "ps9"
     submitted.mkdir(parents=True)
     (submitted / "timestamp.txt").write_text("2026-01-01")
-    report.write("ps9", grades, out)
+    store.write("ps9", grades, out)
     page = (out / "feedback" / "ada.html").read_text()
     assert "Say why." in page
     assert "Say why." not in (out / "feedback" / "bo.html").read_text()
@@ -374,5 +374,5 @@ def test_manual_points_extra_credit_and_comments_reach_grades_and_feedback(grade
     # Points that are taken back in the form grader are pending again.
     book.find_grade("b", "ps9", "ps9", "ada").manual_score = None
     book.db.commit()
-    again = report.add_manual(report.read("ps9", out), out, "ps9")
+    again = store.add_manual(store.read("ps9", out), out, "ps9")
     assert again[0].pending == 4.0

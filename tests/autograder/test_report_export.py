@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from autograder import report
 from autograder.cli import app
 from autograder.course import COURSE_ID, CourseError, configure
 from autograder.graded import Graded, Mark
+from autograder.report import store
 from autograder.report.export import (
     NBGRADER,
     Person,
@@ -159,7 +159,7 @@ def test_nbgrader_rows_are_those_of_its_own_exporter(tmp_path):
 @pytest.mark.parametrize("to", ["nbgrader", "moodle", "canvas"])
 def test_export_command_writes_the_file_and_says_who_is_left_out(root, tmp_path, monkeypatch, to):
     monkeypatch.chdir(root)
-    report.write(PS, GRADES, tmp_path)
+    store.write(PS, GRADES, tmp_path)
     (tmp_path / "r.csv").write_text("student_id,name\nada,Ada L\n")
     arguments = ["export", PS, "--to", to, "--out", str(tmp_path), "--roster", str(tmp_path / "r.csv")]
     done = CliRunner().invoke(app, arguments)
