@@ -8,54 +8,77 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.checks import checks_of
-from autograder.checks import ps6_timing as ps6
-from autograder.checks.core import run
-from snnkit import blackbox, encoding, losses, plasticity, spiketime
+from autograder.catalogue import OWN, Catalogue
+from autograder.checks.ps6_timing import bayes, perturbation
+from autograder.checks.ps6_timing.perturbation_probe import on_a_neuron
+from autograder.checks.ps6_timing.spike_response import eps, eps_slope
+from autograder.judging import right_values, run, slip_values
+from snnkit import blackbox, plasticity, spiketime
 
-CHECKS = checks_of("ps6_timing")
+QUESTIONS = Catalogue(OWN).questions("ps6_timing")
 SEEDS = range(3)
 
 
-def cases(check, seed, *groups):
-    return [case for case in check.draw(seed) if not groups or case.group in groups]
+def cases(name, seed, *groups):
+    return [case for case in QUESTIONS[name].draw(seed) if not groups or case.group in groups]
+
+
+def asked(name, seed, *groups):
+    """Arguments and right arrays of the cases of a question."""
+    question = QUESTIONS[name]
+    for case in cases(name, seed, *groups):
+        yield question.asked(case.call), right_values(question, case.call)
+
+
+def slipped(name, slip, case):
+    """What comes back from who makes a slip."""
+    question = QUESTIONS[name]
+    (slip,) = [one for one in question.slips if one.id == slip]
+    return slip_values(question, slip, case.call)
 
 
 def double(array):
     return torch.from_numpy(np.asarray(array, dtype=np.float64))
 
 
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_no_right_answer_answers_its_question(name):
+    """It is of NumPy, where tensors are handed over, or calls what the library withholds from the question."""
+    question = QUESTIONS[name]
+    if question.right_in_torch:
+        withheld = {name.rsplit(".", 1)[1] for name in question.withheld}
+        assert all(withheld & set(function.__code__.co_names) for function in question.answer.values())
+    else:
+        assert run(question, question.answer).score == 0
+
+
 @pytest.mark.parametrize("seed", SEEDS)
-def test_expected_responses_and_potentials_are_those_of_the_library(seed):
-    for case in cases(ps6.RESPONSE, seed):
-        data, expected = case.data, ps6.RESPONSE.expected(case.data)
-        if data["part"] in ("kernel", "slope"):
-            function = spiketime.kernel if data["part"] == "kernel" else spiketime.kernel_slope
-            wanted = function(double(data["x"]), data["tau"])
-            assert np.allclose(expected[data["part"]], wanted.numpy(), atol=1e-12)
+def test_right_responses_and_potentials_are_those_of_the_library(seed):
+    for given, right in asked("response", seed):
+        if "elapsed" in given:
+            (name,) = right
+            function = {"kernel": spiketime.kernel, "slope": spiketime.kernel_slope}[name]
+            wanted = function(double(given["elapsed"]), given["tau"])
+            assert np.allclose(right[name], wanted.numpy(), atol=1e-12)
             continue
-        time, weight, inputs = (double(data[name]) for name in ("time", "weight", "inputs"))
-        value = spiketime.potential(time, weight, inputs, tau=data["tau"])
-        assert np.allclose(expected["potential"], value.numpy(), atol=1e-12)
-        later, earlier = (
-            spiketime.potential(time + h, weight, inputs, tau=data["tau"]) for h in (1e-6, -1e-6)
+        time, weight, inputs = (double(given[name]) for name in ("time", "weight", "inputs"))
+        value, later, earlier = (
+            spiketime.potential(time + h, weight, inputs, tau=given["tau"]) for h in (0, 1e-6, -1e-6)
         )
-        assert np.allclose(expected["slope of the potential"], ((later - earlier) / 2e-6).numpy(), atol=1e-4)
+        assert np.allclose(right["potential"], value.numpy(), atol=1e-12)
+        assert np.allclose(right["slope of the potential"], ((later - earlier) / 2e-6).numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_expected_firing_times_are_those_of_the_library(seed):
-    for case in cases(ps6.FIRING, seed, "layer"):
-        data = case.data
+def test_right_firing_times_are_those_of_the_library(seed):
+    for given, right in asked("firing_time", seed, "layer"):
         wanted = spiketime.firing_time(
-            double(data["weight"]), double(data["inputs"]), tau=data["tau"], threshold=data["threshold"]
+            double(given["weight"]), double(given["inputs"]), tau=given["tau"], threshold=given["threshold"]
         )
-        wanted = torch.where(wanted <= data["window"], wanted, math.inf)
-        expected = ps6.FIRING.expected(data)
-        assert np.array_equal(expected["never fires"], np.isinf(wanted.numpy()))
-        fires = ~expected["never fires"]
-        assert np.allclose(expected["time"][fires], wanted.numpy()[fires], atol=1e-7)
+        wanted = torch.where(wanted <= given["window"], wanted, math.inf)
+        assert np.allclose(right["time"], wanted.numpy(), atol=1e-7)
         if wanted.numel():
+            fires = np.isfinite(right["time"])
             assert fires.any()
             assert not fires.all()
 
@@ -63,144 +86,144 @@ def test_expected_firing_times_are_those_of_the_library(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_traces_cross_several_times_or_stay_below(seed):
     """Otherwise the first and the last crossing could not be told apart, nor silence be seen."""
-    for case in cases(ps6.FIRING, seed, "crossing"):
-        above = case.data["trace"] >= case.data["threshold"]
+    for given, _ in asked("firing_time", seed, "crossing"):
+        above = given["trace"] >= given["threshold"]
         assert (above.any(0)).all()
         assert ((above[1:] & ~above[:-1]).sum(0) > 1).any()
-    silent = [ps6.FIRING.expected(case.data)["never fires"] for case in cases(ps6.FIRING, seed, "silent")]
+    silent = [np.isinf(right["time"]) for _, right in asked("firing_time", seed, "silent")]
     assert silent[0].any()
     assert not silent[0].all()
     assert silent[1].all()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_expected_gradients_of_firing_times_are_those_of_the_library_and_of_differences(seed):
-    for case in cases(ps6.SPIKEPROP, seed, "chain"):
-        data = case.data
-        weight, inputs = double(data["weight"]).requires_grad_(), double(data["inputs"]).requires_grad_()
-        times = spiketime.firing_time(weight, inputs, tau=data["tau"], min_slope=data["min_slope"])
-        assert np.allclose(times.detach().numpy(), data["times"], atol=1e-7)
-        wanted = torch.autograd.grad(times, (weight, inputs), double(data["upstream"]))
-        expected = ps6.SPIKEPROP.expected(data)
-        assert np.allclose(expected["gradient of the weights"], wanted[0].numpy(), rtol=1e-5, atol=1e-6)
-        assert np.allclose(expected["gradient of the inputs"], wanted[1].numpy(), rtol=1e-5, atol=1e-6)
-    for case in cases(ps6.SPIKEPROP, seed, "weights"):
-        data = case.data
-        if not data["times"].size:
+def test_right_gradients_of_firing_times_are_those_of_the_library_and_of_differences(seed):
+    for given, right in asked("spikeprop", seed, "chain"):
+        weight, inputs = double(given["weight"]).requires_grad_(), double(given["inputs"]).requires_grad_()
+        times = spiketime.firing_time(weight, inputs, tau=given["tau"], min_slope=given["min_slope"])
+        assert np.allclose(times.detach().numpy(), given["times"], atol=1e-7)
+        wanted = torch.autograd.grad(times, (weight, inputs), double(given["upstream"]))
+        assert np.allclose(right["gradient of the weights"], wanted[0].numpy(), rtol=1e-5, atol=1e-6)
+        assert np.allclose(right["gradient of the inputs"], wanted[1].numpy(), rtol=1e-5, atol=1e-6)
+    for given, right in asked("spikeprop", seed, "weights"):
+        if not given["times"].size:
             continue
         j, i, h = 0, 1, 1e-5
 
-        def moved(step, data=data, j=j, i=i):
-            weight = double(data["weight"].copy())
+        def moved(step, given=given, j=j, i=i):
+            weight = double(given["weight"].copy())
             weight[j, i] += step
-            return spiketime.firing_time(weight, double(data["inputs"]), tau=data["tau"])[:, j]
+            return spiketime.firing_time(weight, double(given["inputs"]), tau=given["tau"])[:, j]
 
         difference = (moved(h) - moved(-h)) / (2 * h)
-        assert np.allclose(
-            ps6.SPIKEPROP.expected(data)["by weight"][:, j, i], difference.numpy(), rtol=1e-3, atol=1e-5
-        )
+        assert np.allclose(right["by weight"][:, j, i], difference.numpy(), rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_expected_gradients_obey_the_two_sum_rules(seed):
-    for case in cases(ps6.SPIKEPROP, seed, "weights", "inputs"):
-        data = {**case.data, "part": "both"}
-        found = ps6.SPIKEPROP.expected(data)
-        u = data["times"][:, :, None] - data["inputs"][:, None, :]
-        slope = (data["weight"] * ps6._eps_slope(u, data["tau"])).sum(-1)
-        assert (slope > data["min_slope"]).all()
-        assert np.allclose(found["by input time"].sum(-1), 1)
-        assert np.allclose((data["weight"] * found["by weight"]).sum(-1), -1 / slope)
+def test_right_gradients_obey_the_two_sum_rules(seed):
+    for group, name in (("weights", "by weight"), ("inputs", "by input time")):
+        for given, right in asked("spikeprop", seed, group):
+            u = given["times"][:, :, None] - given["inputs"][:, None, :]
+            slope = (given["weight"] * eps_slope(u, given["tau"])).sum(-1)
+            assert (slope > given["min_slope"]).all()
+            if group == "inputs":
+                assert np.allclose(right[name].sum(-1), 1)
+            else:
+                assert np.allclose((given["weight"] * right[name]).sum(-1), -1 / slope)
 
 
 def test_the_guard_acts_on_grazing_neurons_only_there():
-    for case in cases(ps6.SPIKEPROP, 0, "guard"):
-        free = ps6._spikeprop(case.data, guard="none")["by weight"]
-        assert abs(free).max() > 2 * abs(ps6.SPIKEPROP.expected(case.data)["by weight"]).max()
+    for case in cases("spikeprop", 0, "guard"):
+        free = slipped("spikeprop", "guard_missing", case)["by weight"]
+        assert abs(free).max() > 2 * abs(right_values(QUESTIONS["spikeprop"], case.call)["by weight"]).max()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_expected_losses_gradients_and_classes_are_those_of_the_library(seed):
-    for case in cases(ps6.LATENCY, seed, "loss", "gradient", "silent"):
-        data = case.data
-        times = double(data["times"]).requires_grad_()
-        loss = losses.latency_cross_entropy(
-            times, torch.from_numpy(data["labels"]), silent_time=data["silent_time"]
+def test_right_losses_gradients_and_classes_are_those_of_the_formulas(seed):
+    for given, right in asked("latency_loss", seed, "loss", "gradient", "silent"):
+        times, labels, window = (given[name] for name in ("times", "labels", "silent_time"))
+        seen = np.minimum(times.astype(float), window)
+        share = np.exp(seen.min(1, keepdims=True) - seen)
+        share /= share.sum(1, keepdims=True)
+        target = np.eye(times.shape[1])[labels]
+        if "loss" in right:
+            assert right["loss"] == pytest.approx(-np.log((share * target).sum(1)).mean())
+        else:
+            wanted = (target - share) * (times < window) / len(labels)
+            assert np.allclose(right["gradient"], wanted, atol=1e-12)
+    for given, right in asked("latency_loss", seed, "decode", "nobody"):
+        times = given["times"]
+        first = [int(row.argmin()) if np.isfinite(row).any() else -1 for row in times]
+        assert right["class"].tolist() == first
+
+
+def rule_of(given):
+    sizes = {name: given[name] for name in ("a_plus", "a_minus", "tau_plus", "tau_minus")}
+    return plasticity.STDP(**sizes, dt=given.get("dt", 1.0))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_right_windows_and_pairs_are_those_of_the_library(seed):
+    for case in cases("stdp_pairs", seed):
+        given, right = (
+            QUESTIONS["stdp_pairs"].asked(case.call),
+            right_values(QUESTIONS["stdp_pairs"], case.call),
         )
-        (gradient,) = torch.autograd.grad(loss, times)
-        expected = ps6.LATENCY.expected(data)
-        if "loss" in expected:
-            assert float(expected["loss"]) == pytest.approx(loss.item())
-        if "gradient" in expected:
-            assert np.allclose(expected["gradient"], gradient.numpy(), atol=1e-12)
-    for case in cases(ps6.LATENCY, seed, "decode", "nobody"):
-        times = case.data["times"]
-        if len(times):
-            wanted = encoding.latency_decode(encoding.times_to_spikes(double(times), 20))
-            assert np.array_equal(ps6.LATENCY.expected(case.data)["class"], wanted.numpy())
-
-
-def rule_of(data):
-    return plasticity.STDP(**data["rule"], dt=data.get("dt", 1.0))
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_expected_windows_and_pairs_are_those_of_the_library(seed):
-    for case in cases(ps6.PAIRS, seed):
-        data = case.data
-        if data["part"] == "window":
-            wanted = rule_of(data)(double(data["x"]))
-            assert np.allclose(ps6.PAIRS.expected(data)["window"], wanted.numpy(), atol=1e-12)
+        if "gap" in given:
+            assert np.allclose(right["window"], rule_of(given)(double(given["gap"])).numpy(), atol=1e-12)
             continue
-        trains = double(data["pre"]), double(data["post"])
-        wanted = plasticity.all_to_all(rule_of(data), *trains)
-        assert np.allclose(ps6.PAIRS.expected(data)["change"], wanted.numpy(), atol=1e-9)
-        nearest = plasticity.nearest_neighbour(rule_of(data), *trains)
-        assert np.allclose(ps6._pairs(data, nearest=True)["change"], nearest.numpy(), atol=1e-9)
+        trains = double(given["pre"]), double(given["post"])
+        assert np.allclose(right["change"], plasticity.all_to_all(rule_of(given), *trains).numpy(), atol=1e-9)
+        nearest = plasticity.nearest_neighbour(rule_of(given), *trains)
+        wrong = slipped("stdp_pairs", "nearest_only", case)
+        assert np.allclose(wrong["change"], nearest.numpy(), atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_expected_changes_on_line_are_those_of_the_library_and_of_all_pairs(seed):
-    for case in cases(ps6.TRACES, seed):
-        data, expected = case.data, ps6.TRACES.expected(case.data)
-        pre, post = double(data["pre"][-1]), double(data["post"][-1])
-        pairs = plasticity.all_to_all(rule_of(data), pre, post).numpy()
-        if data["part"] == "steps":
-            assert np.allclose(expected["change"].sum(0), pairs, atol=1e-9)
+def test_right_changes_on_line_are_those_of_the_library_and_of_all_pairs(seed):
+    for case in cases("stdp_traces", seed):
+        given, right = case.call.kwargs, right_values(QUESTIONS["stdp_traces"], case.call)
+        rule = rule_of({**given["rule"], "dt": given["dt"]})
+        pre, post = (
+            given[side][-1] if isinstance(given[side], list) else given[side] for side in ("pre", "post")
+        )
+        pre, post = double(pre), double(post)
+        pairs = plasticity.all_to_all(rule, pre, post).numpy()
+        if case.group == "steps":
+            assert np.allclose(right["change"].sum(0), pairs, atol=1e-9)
             traces = plasticity.Traces(torch.zeros_like(pre[0]), torch.zeros_like(post[0]))
             for t in range(len(pre)):
-                change, traces = plasticity.online_step(rule_of(data), traces, pre[t], post[t])
-                assert np.allclose(expected["change"][t], change.numpy(), atol=1e-9)
-        elif data["part"] == "learn":
-            assert np.allclose(expected["weight"], data["weight"] + pairs, atol=1e-6)
-        elif data["part"] == "bounds":
+                change, traces = plasticity.online_step(rule, traces, pre[t], post[t])
+                assert np.allclose(right["change"][t], change.numpy(), atol=1e-9)
+        elif case.group == "learn":
+            assert np.allclose(right["weight"], given["weight"] + pairs, atol=1e-6)
+        elif case.group == "bounds":
             spikes = iter(post)
             wanted, _ = plasticity.learn_online(
-                rule_of(data),
-                double(data["weight"]),
+                rule,
+                double(given["weight"]),
                 pre,
                 lambda v, x, spikes=spikes: (next(spikes), v),
-                low=data["low"],
-                high=data["high"],
+                **given["bounds"],
             )
-            assert np.allclose(expected["weight"], wanted.numpy(), atol=1e-9)
-            assert (expected["weight"] == data["low"]).any()
-            assert not np.allclose(ps6._traces(data, clipped="end")["weight"], expected["weight"], atol=0.01)
+            assert np.allclose(right["weight"], wanted.numpy(), atol=1e-9)
+            assert (right["weight"] == given["bounds"]["low"]).any()
+            late = slipped("stdp_traces", "bounded_at_the_end", case)
+            assert not np.allclose(late["weight"], right["weight"], atol=0.01)
         else:
-            assert np.allclose(expected["change after a reset"], pairs, atol=1e-9)
+            assert np.allclose(right["change after a reset"], pairs, atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_expected_estimates_are_those_of_the_library(seed):
-    for case in cases(ps6.PERTURBATION, seed, "gradient"):
-        data = case.data
+def test_right_estimates_are_those_of_the_library(seed):
+    for given, right in asked("perturbation", seed, "gradient"):
         wanted = blackbox.directional_gradient(
-            lambda w, data=data: ps6._value(data, w.numpy()),
-            double(data["start"]),
-            double(data["directions"]),
-            scale=data["scale"],
+            lambda w, given=given: perturbation.value(given, w.numpy()),
+            double(given["start"]),
+            double(given["directions"]),
+            scale=given["scale"],
         )
-        assert np.allclose(ps6.PERTURBATION.expected(data)["gradient"], wanted.numpy(), atol=1e-9)
+        assert np.allclose(right["gradient"], wanted.numpy(), atol=1e-9)
 
 
 def library_perturb(objective, theta, *, steps, scale, generator):
@@ -227,17 +250,16 @@ def one_sided_noise(objective, theta, *, steps, scale, generator):
 
 
 def learnt(perturb, seed):
-    (data, *_) = [case.data for case in cases(ps6.PERTURBATION, 0, "learns")]
-    arrays = ps6.PERTURBATION.probe({"perturb": perturb}, {**data, "seed": seed})
-    return arrays["value"]
+    neuron = {name: double(array) for name, array in perturbation.neuron().items()}
+    return on_a_neuron({"perturb": perturb}, **neuron, steps=400, scale=0.05, seed=seed)["value"]
 
 
 @pytest.mark.slow
 def test_bar_of_perturbation_has_a_margin_on_both_sides():
     """Over five other seeds the reference beats the bar by 1.5 spikes squared; two broken answers miss it by as much."""
-    assert max(learnt(library_perturb, seed) for seed in range(10, 15)) <= ps6.BAR - 1.5
+    assert max(learnt(library_perturb, seed) for seed in range(10, 15)) <= perturbation.BAR - 1.5
     for broken in (random_walk, one_sided_noise):
-        assert min(learnt(broken, seed) for seed in range(10, 15)) >= ps6.BAR + 1.5
+        assert min(learnt(broken, seed) for seed in range(10, 15)) >= perturbation.BAR + 1.5
 
 
 @pytest.mark.slow
@@ -249,7 +271,7 @@ def test_library_gets_all_points_of_perturbation_for_every_seed():
         ),
     }
     for seed in range(5):
-        assert run(ps6.PERTURBATION, answer, seed=seed).score == 3
+        assert run(QUESTIONS["perturbation"], answer, seed=seed).score == 3
 
 
 def without(word):
@@ -265,7 +287,7 @@ def without(word):
             objective(theta)
         return (theta[:-1] if word == "shape" else theta), history
 
-    result = run(ps6.PERTURBATION, {"perturb": perturb, "directional_gradient": None})
+    result = run(QUESTIONS["perturbation"], {"perturb": perturb, "directional_gradient": None})
     return next(group for group in result.groups if group.id == "keeps")
 
 
@@ -287,45 +309,39 @@ def test_rules_of_perturbation(word, said):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_expected_posteriors_are_those_of_another_library(seed):
+def test_right_posteriors_are_those_of_another_library(seed):
     gaussian = pytest.importorskip("sklearn.gaussian_process")
-    for case in cases(ps6.BAYES, seed, "posterior"):
-        data = case.data
-        if not len(data["seen"]):
-            assert ps6.BAYES.expected(data)["std"].tolist() == [1.0] * len(data["grid"])
+    for given, right in asked("bayes", seed, "posterior"):
+        if not len(given["seen"]):
+            assert right["std"].tolist() == [1.0] * len(given["grid"])
             continue
         model = gaussian.GaussianProcessRegressor(
-            gaussian.kernels.RBF(data["length"]), alpha=data["noise"] ** 2, optimizer=None
+            gaussian.kernels.RBF(given["length"]), alpha=given["noise"] ** 2, optimizer=None
         )
-        model.fit(data["seen"][:, None], data["values"])
-        mean, std = model.predict(data["grid"][:, None], return_std=True)
-        expected = ps6.BAYES.expected(data)
-        assert np.allclose(expected["mean"], mean, atol=1e-8)
-        assert np.allclose(expected["std"], std, atol=1e-6)
+        model.fit(given["seen"][:, None], given["values"])
+        mean, std = model.predict(given["grid"][:, None], return_std=True)
+        assert np.allclose(right["mean"], mean, atol=1e-8)
+        assert np.allclose(right["std"], std, atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_expected_improvement_is_the_mean_of_the_gains(seed):
+def test_right_improvement_is_the_mean_of_the_gains(seed):
     z = (np.arange(200_000) + 0.5) / 200_000
     normal = torch.special.ndtri(torch.from_numpy(z)).numpy()
-    for case in cases(ps6.BAYES, seed, "improvement", "certain"):
-        data = case.data
-        expected = ps6.BAYES.expected(data)["improvement"].reshape(-1)
-        for at, (mean, std) in enumerate(zip(data["mean"].flat, data["std"].flat, strict=True)):
-            gain = np.maximum(data["best"] - (mean + std * normal), 0).mean()
-            assert expected[at] == pytest.approx(gain, abs=1e-4)
+    for given, right in asked("bayes", seed, "improvement", "certain"):
+        improvement = right["improvement"].reshape(-1)
+        for at, (mean, std) in enumerate(zip(given["mean"].flat, given["std"].flat, strict=True)):
+            gain = np.maximum(given["best"] - (mean + std * normal), 0).mean()
+            assert improvement[at] == pytest.approx(gain, abs=1e-4)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_next_point_is_none_of_the_wrong_ones(seed):
-    for case in cases(ps6.BAYES, seed, "next"):
-        right = float(ps6.BAYES.expected(case.data)["next"])
-        for choose in ("greedy", "least", "uncertain", "largest seen"):
-            assert abs(float(ps6._bayes(case.data, choose=choose)["next"]) - right) > 0.02
+    for given, right in asked("bayes", seed, "next"):
+        assert all(abs(wrong(**given) - right["next"]) > 0.02 for wrong in bayes.WRONG)
 
 
 def test_numbers_of_the_statement():
-    u = np.array([0.0, 7.0])
-    assert ps6._eps(u, 7.0).tolist() == [0.0, 1.0]
-    assert ps6._start_loss() == pytest.approx(25.9375)
-    assert math.isclose(float(ps6._eps_slope(np.array(0.0), 2.0)), math.e / 2)
+    assert eps(np.array([0.0, 7.0]), 7.0).tolist() == [0.0, 1.0]
+    assert perturbation.start_loss(**perturbation.neuron()) == pytest.approx(25.9375)
+    assert math.isclose(float(eps_slope(np.array(0.0), 2.0)), math.e / 2)
