@@ -43,8 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
     for item in items:
-        names = (name for name in TIERS if item.get_closest_marker(name))
-        item.config.stash[LEFT_OUT][next(names, "other")] += 1
+        tier = next((name for name in TIERS if item.get_closest_marker(name)), "other")
+        item.config.stash[LEFT_OUT]["other" if item.config.option.keyword else tier] += 1
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -1,23 +1,12 @@
-"""The solution's notebook runs from its top to its end, and trains on real recordings."""
+"""The solution's notebook trains on real recordings."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
-from autograder.notebook import dump
 from autograder.source import solution_notebook
 
 PS = "ps2_surrogates"
-
-
-def environment():
-    variables = {**os.environ, "OMP_NUM_THREADS": "1"}
-    variables.pop("SNNKIT_DATA", None)
-    return variables
 
 
 @pytest.mark.slow
@@ -44,32 +33,3 @@ def test_notebook_trains_on_the_real_recordings(root, data_root, monkeypatch):
     network, losses = space["trained"](space["Sine"](1.0), hidden=200, epochs=8, seed=0)
     assert losses[-1] < losses[0] / 3
     assert space["accuracy"](network, space["held_out_frames"], space["held_out_labels"]) > 0.75
-
-
-@pytest.mark.slow
-def test_solution_notebook_runs_without_an_error(root, tmp_path):
-    """nbval-lax runs every cell of the instructor's notebook in a kernel."""
-    notebook = tmp_path / "solution.ipynb"
-    notebook.write_bytes(dump(solution_notebook(root, PS)))
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--nbval-lax",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        str(tmp_path),
-    ]
-    done = subprocess.run(
-        [*command, str(notebook)],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert " passed" in done.stdout
-    assert "failed" not in done.stdout

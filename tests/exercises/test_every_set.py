@@ -12,12 +12,23 @@ import pytest
 
 from autograder.checks import checks_of
 from autograder.course import problem_sets
-from autograder.grade import Execution, grade
+from autograder.grade import Execution, Plan, grade
 from autograder.proof import samples
 from autograder.proof.settings import settings, shorten
 from tests.support import ROOT
 
 SETS = problem_sets(ROOT)
+
+
+def once(*names):
+    """Every set: these in each run, the others in a soak."""
+    return [name if name in names else pytest.param(name, marks=pytest.mark.soak) for name in SETS]
+
+
+#: What is dear and done elsewhere too: ps1 in tests/autograder/test_grade.py, ps2 in JupyterLab (tests/browser).
+GRADED = once(*(name for name in SETS if not name.startswith(("ps1", "ps2"))))
+#: The button asks the same checks in every set.
+VALIDATED = once("ps0_start", "ps1_neurons")
 TWO = ("solution", "untouched")
 
 pytestmark = pytest.mark.slow
@@ -28,15 +39,15 @@ def handed_in(root, problem_set, name):
     return samples.build(root, problem_set, sample, samples.released_notebook(root, problem_set))
 
 
-# All samples of ps2_surrogates go through unmodified nbgrader in tests/autograder/test_grade.py.
-@pytest.mark.parametrize("problem_set", [name for name in SETS if name != "ps2_surrogates"])
+@pytest.mark.parametrize("problem_set", GRADED)
 def test_unmodified_nbgrader_gives_the_solution_all_points_and_the_release_none(root, problem_set, tmp_path):
     """In kernels, without data and without the course's folder; no cell of the solution's notebook raises."""
     place = tmp_path / "in"
     place.mkdir()
     for name in TWO:
         (place / f"{name}.ipynb").write_bytes(handed_in(root, problem_set, name))
-    grades = {one.student: one for one in grade(problem_set, place, tmp_path, execution=Execution(isolated=False))}
+    plan = Plan(problem_set, tmp_path, Execution(isolated=False))
+    grades = {one.student: one for one in grade(plan, place)}
     for name in TWO:
         assert grades[name].problem == ""
         got = {part: one.score for part, one in grades[name].questions.items() if not one.manual}
@@ -49,7 +60,7 @@ def test_unmodified_nbgrader_gives_the_solution_all_points_and_the_release_none(
 
 
 @pytest.mark.parametrize("accepted", [True, False], ids=TWO)
-@pytest.mark.parametrize("problem_set", SETS)
+@pytest.mark.parametrize("problem_set", VALIDATED)
 def test_validate_accepts_the_solution_and_not_the_release(root, problem_set, accepted, tmp_path):
     """What JupyterLab's Validate button runs; given cells that take long are shortened."""
     name = TWO[0 if accepted else 1]

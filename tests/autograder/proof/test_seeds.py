@@ -17,12 +17,11 @@ IN_SETS = [pytest.param(name, marks=pytest.mark.xdist_group(f"samples-{name}")) 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seeds", [1, pytest.param(20, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("problem_set", IN_SETS)
-def test_no_sample_owes_anything_to_luck(problem_set, proved):
-    assert (
-        proved("seeds", problem_set, "--seeds", "3")
-        == "With each of 3 seeds every sample gets what it must.\n"
-    )
+def test_no_sample_owes_anything_to_luck(problem_set, seeds, proved):
+    said = f"With each of {seeds} seeds every sample gets what it must.\n"
+    assert proved("seeds", problem_set, "--seeds", str(seeds)) == said
 
 
 def test_what_differs_is_told_with_its_seeds(root):
