@@ -1,4 +1,4 @@
-"""The checks of the practice set, and what it shows: an answer that fits the visible cases only."""
+"""The questions of the practice set, and what it shows: an answer that fits the visible cases only."""
 
 from __future__ import annotations
 
@@ -9,44 +9,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.checks import grade
-from autograder.checks import ps0_start as ps0
-from autograder.checks.core import PUBLIC_SEED
+from autograder.checks.ps0_start import longest_silence, shares, spike_count
 from autograder.course import source_of
+from autograder.judging import PUBLIC_SEED, right_values, run
+from autograder.question import call
 
-LONGEST = "ps0.longest_silence"
+LONGEST = longest_silence.QUESTION
+
+
+def right(module, seed):
+    """Arguments and right arrays of every case of a question."""
+    for case in module.QUESTION.draw(seed):
+        yield module.QUESTION.asked(case.call), right_values(module.QUESTION, case.call)
 
 
 @given(st.lists(st.integers(0, 1), max_size=30))
-def test_expected_silence_is_the_longest_run_of_zeros(train):
+def test_right_silence_is_the_longest_run_of_zeros(train):
     """Against a regular expression on the train as text."""
     text = "".join(map(str, train))
     wanted = max((len(run) for run in re.findall("0+", text)), default=0)
-    got = ps0.LONGEST_SILENCE.expected({"train": np.array(train, dtype=np.int64)})
+    got = right_values(LONGEST, call("longest_silence", np.array(train, dtype=np.int64)))
     assert int(got["longest silence"]) == wanted
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_expected_counts_and_shares(seed):
-    for case in ps0.SPIKE_COUNT.draw(seed):
-        fired = [one for one in case.data["charge"].tolist() if one >= case.data["threshold"]]
-        assert int(ps0.SPIKE_COUNT.expected(case.data)["count"]) == len(fired)
-    for case in ps0.SHARES.draw(seed):
-        if case.data["part"] == "shares":
-            shares = ps0.SHARES.expected(case.data)["shares"]
-            for counts, row in zip(case.data["counts"], shares, strict=True):
-                total = counts.sum()
-                assert np.allclose(row * total, counts)
-                assert row.sum() == pytest.approx(1.0 if total else 0.0)
+def test_right_counts_and_shares(seed):
+    for asked, values in right(spike_count, seed):
+        fired = [one for one in asked["charge"].tolist() if one >= asked["threshold"]]
+        assert int(values["count"]) == len(fired)
+    for asked, values in right(shares, seed):
+        for counts, row in zip(asked["counts"], values["shares"], strict=True):
+            total = counts.sum()
+            assert np.allclose(row * total, counts)
+            assert row.sum() == pytest.approx(1.0 if total else 0.0)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_drawn_trains_tell_every_place_of_the_longest_silence(seed):
     """Whoever forgets one end, or both, is wrong on some drawn train, whatever the seed."""
-    drawn = [case.data for case in ps0.LONGEST_SILENCE.draw(seed) if case.group == "drawn"]
-    wanted = [int(ps0.LONGEST_SILENCE.expected(data)["longest silence"]) for data in drawn]
+    drawn = [case.call.args[0] for case in LONGEST.draw(seed) if case.group == "drawn"]
+    wanted = [max(longest_silence.runs(train)) for train in drawn]
     for forgotten in (slice(1, None), slice(None, -1), slice(1, -1)):
-        assert [max(ps0._runs(data["train"])[forgotten]) for data in drawn] != wanted
+        assert [max(longest_silence.runs(train)[forgotten]) for train in drawn] != wanted
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +65,10 @@ def memorised(root):
 
 def test_memorised_answer_is_green_and_loses_when_graded(memorised):
     names = {"longest_silence": memorised["memorised"]}
-    assert grade(LONGEST, names, seed=PUBLIC_SEED).score == 1.0
+    assert run(LONGEST, names, seed=PUBLIC_SEED).score == 1.0
     for seed in range(30):
-        assert grade(LONGEST, names, seed=seed).score == 0.5
+        assert run(LONGEST, names, seed=seed).score == 0.5
 
 
 def test_memorised_answer_knows_nothing_but_the_visible_cases(memorised):
-    shown = {ps0.said(case.data["train"]) for case in ps0.LONGEST_SILENCE.draw(PUBLIC_SEED)}
-    assert set(memorised["SHOWN"]) <= shown
+    assert set(memorised["SHOWN"]) <= {case.label for case in LONGEST.draw(PUBLIC_SEED)}

@@ -1,0 +1,73 @@
+"""How many charges reach the threshold."""
+
+import numpy as np
+
+from autograder.question import Case, Group, Question, Slip, Tolerance, call
+
+
+def cases(rng):
+    for size in (9, 31):  # odd: as many that fire as that do not is not possible
+        charge = np.round(rng.uniform(-1, 3, size), 2) + 0.001
+        threshold = float(rng.integers(1, 4)) / 2
+        label = f"{size} charges, threshold {threshold:g}"
+        yield Case("count", label, call("spike_count", charge, threshold))
+    for label, charge, threshold in (
+        ("charges at the threshold", np.array([0.5, 1.0, 1.5, 1.0, 0.25]), 1.0),
+        ("all of them at the threshold", np.full(4, 0.75), 0.75),
+        ("none reaches it", np.array([-2.0, 0.5, 0.999]), 1.0),
+        ("no charges", np.zeros(0), 1.0),
+    ):
+        yield Case("edges", label, call("spike_count", charge, threshold))
+
+
+def counted(fires, of=lambda fired, charge: fired.sum()):
+    """What is made ``of`` the marks of those that fire, and of the charges; by default the count."""
+    return lambda charge, threshold: of(fires(charge, threshold), charge)
+
+
+QUESTION = Question(
+    "ps0.spike_count",
+    "Counting spikes",
+    (
+        Group("count", 0.5, "how many charges reach the threshold"),
+        Group("edges", 0.5, "exactly at the threshold, none at all, no charges"),
+    ),
+    cases,
+    {"spike_count": counted(np.greater_equal)},
+    tensors=False,
+    gives={"spike_count": ("count",)},
+    within=Tolerance(1e-9, 1e-12, "whole numbers, or one division of whole numbers, in double precision"),
+    slips=(
+        Slip(
+            "strict_threshold",
+            "This is what `>` counts. A neuron exactly at its threshold fires: count with `>=`.",
+            counted(np.greater),
+        ),
+        Slip(
+            "silent_counted",
+            "This is the number of charges that stay below the threshold.",
+            counted(np.less),
+        ),
+        Slip(
+            "mask_for_count",
+            "This is one value for each charge. Asked for is one number: how many of them fire.",
+            seen=lambda got, asked: got["count"].ndim > 0 and got["count"].size == asked["charge"].size,
+        ),
+        Slip(
+            "share_for_count",
+            "This is the share of the neurons that fire. Asked for is their number.",
+            counted(np.greater_equal, lambda fired, charge: fired.sum() / max(charge.size, 1)),
+        ),
+        Slip(
+            "sum_of_charges",
+            "This adds the charges of the neurons that fire. Count the neurons.",
+            counted(np.greater_equal, lambda fired, charge: charge[fired].sum()),
+        ),
+    ),
+    hints=(
+        "Compare the array with the threshold: the result is an array of the same length, of True and False.",
+        "True counts as 1 and False as 0, so the sum of such an array is a number of neurons. Look at the sign of "
+        "comparison once more: what does the question say about a charge exactly at the threshold?",
+        "`return int((charge >= threshold).sum())`",
+    ),
+)
