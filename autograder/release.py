@@ -7,26 +7,29 @@ each time: a cell's id is its grade_id, or a hash of its text.
 
 from __future__ import annotations
 
-import argparse
 import io
 import logging
 import shutil
-import sys
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from autograder import course
 from autograder.course import (
     CourseError,
     checkout,
     configure,
     exercise_of,
     last_error,
-    problem_sets,
     source_of,
 )
 from autograder.files import digest, write_if_changed
 from autograder.notebook import dump
 from autograder.source import KERNEL, checks_in, identify, solution_notebook
+
+app = typer.Typer(add_completion=False)
 
 
 def generate(root: Path, problem_set: str, course: Path, db_url: str = "") -> Path:
@@ -118,32 +121,39 @@ def release(root: Path, problem_set: str) -> bool:
     return written
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; the exit status is 1 when ``--check`` finds a stale notebook, 2 for a wrong call."""
-    parser = argparse.ArgumentParser(
-        prog="python -m autograder.release", description="Make the student notebooks."
-    )
-    parser.add_argument("problem_sets", nargs="*", metavar="PS", help="problem sets; all of them by default")
-    parser.add_argument("--check", action="store_true", help="write nothing; say which notebooks are stale")
-    chosen = parser.parse_args(arguments)
+@app.command()
+def main(
+    problem_sets: Annotated[
+        list[str] | None, typer.Argument(metavar="PS", help="All of them by default.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; say which notebooks are stale.")
+    ] = False,
+) -> None:
+    """Make the student notebooks; the exit status is 1 when one is found stale, 2 for a wrong call."""
     try:
-        root = checkout()
-        status = 0
-        for problem_set in chosen.problem_sets or problem_sets(root):
-            source_of(root, problem_set)
-            place = exercise_of(root, problem_set).relative_to(root)
-            if not chosen.check:
-                print(f"{place}: {'written' if release(root, problem_set) else 'up to date'}")
-            elif stale(root, problem_set):
-                print(f"{place} is stale; run: make exercises")
-                status = 1
-            else:
-                print(f"{place}: up to date")
+        fresh = [_released(name, check) for name in problem_sets or course.problem_sets(checkout())]
     except CourseError as error:
-        print(f"release: {error}", file=sys.stderr)
-        return 2
-    return status
+        typer.echo(f"release: {error}", err=True)
+        raise typer.Exit(2) from None
+    if not all(fresh):
+        raise typer.Exit(1)
+
+
+def _released(problem_set: str, check: bool) -> bool:
+    """Make a notebook, or only look whether it is up to date; says what was done."""
+    root = checkout()
+    source_of(root, problem_set)
+    place = exercise_of(root, problem_set).relative_to(root)
+    if not check:
+        typer.echo(f"{place}: {'written' if release(root, problem_set) else 'up to date'}")
+    elif stale(root, problem_set):
+        typer.echo(f"{place} is stale; run: make exercises")
+        return False
+    else:
+        typer.echo(f"{place}: up to date")
+    return True
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app()

@@ -10,7 +10,6 @@ a bare fork of such a process.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -21,12 +20,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from autograder.course import CELL_TIMEOUT, checkout
+from autograder.files import write_whole
 from autograder.perform import attempt, quiet
 from autograder.proof.play import play
 from autograder.proof.samples import write_samples
@@ -36,14 +37,13 @@ from tools.soak import hand_in
 PS = "ps0_start"
 SIZES = (10, 40, 160)
 MANY = 40
+app = typer.Typer(add_completion=False)
 NBGRADER = """
 import sys
 from pathlib import Path
 from nbgrader.apps.autogradeapp import AutogradeApp
 from traitlets.config import Config
 from autograder.course import configure
-from autograder.proof.play import play
-from autograder.proof.samples import write_samples
 app = AutogradeApp.instance(config=configure(Config(), Path(sys.argv[1]), cell_timeout=int(sys.argv[2])))
 app.initialize([sys.argv[3]])
 app.start()
@@ -167,18 +167,18 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     }
 
 
-def main() -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.grading", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=2, help="turns between ours and nbgrader (2)")
-    parser.add_argument(
-        "--out", type=Path, default=checkout() / "build" / "bench-grade.json", help="result file"
-    )
-    chosen = parser.parse_args()
+@app.command(help=__doc__)
+def main(
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Turns between ours and nbgrader.")] = 2,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Result file; by default build/bench-grade.json.")
+    ] = None,
+) -> None:
+    """Measure, print the table and write the figures."""
+    place = out if out is not None else checkout() / "build" / "bench-grade.json"
     write_samples(checkout(), PS)
-    figures = measure(chosen.rounds, lambda line: print(line, flush=True))
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(figures, indent=1) + "\n")
+    figures = measure(rounds, typer.echo)
+    write_whole(place, (json.dumps(figures, indent=1) + "\n").encode())
     table = Table(title=f"Grading {figures['submissions']} submissions of {PS}, gradebook written")
     for head in ("", "measured", "bar"):
         table.add_column(head, justify="left" if not head else "right")
@@ -187,9 +187,8 @@ def main() -> int:
     table.add_row("a submission's own computation", f"{figures['own_computation_ms']:.0f} ms", "")
     table.add_row("floor: that in a bare fork", f"{figures['floor_ms']:.0f} ms", "")
     Console().print(table)
-    print(f"Written: {chosen.out}")
-    return 0
+    typer.echo(f"Written: {place}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app()

@@ -7,7 +7,6 @@ peer's own ratio is to the same floor.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import math
@@ -18,8 +17,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "build" / "bench.json"
 MODULES = ("benchmarks.train", "benchmarks.events", "benchmarks.convert")
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+
+app = typer.Typer(add_completion=False)
 
 
 class BenchmarkError(RuntimeError):
@@ -139,20 +141,25 @@ def table(entries: Sequence[BenchmarkRow]) -> Table:
     return result
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns 1 if a module failed (the rows of the others are still written)."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description="Run the benchmarks.")
-    parser.add_argument("modules", nargs="*", default=list(MODULES), help=f"default: {' '.join(MODULES)}")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="where to write the JSON file")
-    parser.add_argument("--worker", nargs=2, metavar=("MODULE", "PATH"), help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.worker:
-        work(options.worker[0], Path(options.worker[1]))
-        return 0
+@app.command(
+    help="Run the benchmarks; the exit status is 1 if a module failed (the rows of the others are still written)."
+)
+def main(
+    modules: Annotated[
+        list[str] | None, typer.Argument(help=f"Modules to run; by default {' '.join(MODULES)}.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", help="Where to write the JSON file.")] = OUTPUT,
+    worker: Annotated[tuple[str, Path] | None, typer.Option("--worker", hidden=True)] = None,
+) -> None:
+    """Run modules, print the table and write the rows; as a worker run one of them in this process."""
+    if worker is not None:
+        work(*worker)
+        return
+    chosen = modules or list(MODULES)
     console = Console(width=None if sys.stdout.isatty() else 150)
     entries: list[BenchmarkRow] = []
     failures: list[str] = []
-    for module in options.modules:
+    for module in chosen:
         console.print(f"{module} ...")
         try:
             entries += collect(module)
@@ -163,12 +170,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for entry in entries:
         if entry.note:
             console.print(escape(f"{entry.name}: {entry.note}"))
-    write(entries, options.output)
-    console.print(f"wrote {escape(str(options.output))}")
+    write(entries, output)
+    console.print(f"wrote {escape(str(output))}")
     if failures:
-        console.print(f"{len(failures)} of {len(options.modules)} benchmark modules failed")
-    return 1 if failures else 0
+        console.print(f"{len(failures)} of {len(chosen)} benchmark modules failed")
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app()

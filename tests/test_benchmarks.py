@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from typer.testing import CliRunner
 
 from benchmarks import harness, run
 from benchmarks.harness import BenchmarkRow, Ratio
@@ -152,15 +153,16 @@ def test_modules_run_in_a_fresh_process_with_one_thread(tmp_path: Path) -> None:
 
 
 def test_failing_module_is_named_and_the_rest_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "broken_bench.py").write_text("raise ZeroDivisionError('no floor')\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(run.ROOT)]))
     real = run.collect
     monkeypatch.setattr(run, "collect", lambda name: [example()] if name == "working" else real(name))
     output = tmp_path / "out" / "bench.json"
-    assert run.main(["broken_bench", "working", "--output", str(output)]) == 1
-    printed = capsys.readouterr().out
+    done = CliRunner().invoke(run.app, ["broken_bench", "working", "--output", str(output)])
+    assert done.exit_code == 1
+    printed = done.output
     assert "broken_bench failed with exit code 1" in printed
     assert "ZeroDivisionError: no floor" in printed
     assert "1 of 2 benchmark modules failed" in printed
@@ -176,7 +178,7 @@ def test_default_is_every_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return [example(name)]
 
     monkeypatch.setattr(run, "collect", collect)
-    assert run.main(["--output", str(tmp_path / "bench.json")]) == 0
+    assert CliRunner().invoke(run.app, ["--output", str(tmp_path / "bench.json")]).exit_code == 0
     assert asked == ["benchmarks.train", "benchmarks.events", "benchmarks.convert"]
 
 
@@ -187,7 +189,7 @@ def test_worker_writes_every_field(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     path = tmp_path / "rows.json"
-    assert run.main(["--worker", "fake_bench_two", str(path)]) == 0
+    assert CliRunner().invoke(run.app, ["--worker", "fake_bench_two", str(path)]).exit_code == 0
     assert asked == [1]
     (row,) = json.loads(path.read_text())
     assert BenchmarkRow(**{**row, "iqr": tuple(row["iqr"])}).note == "7"

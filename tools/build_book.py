@@ -8,7 +8,6 @@ when the build has succeeded; the files that make the next build fast lie beside
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -19,6 +18,9 @@ import textwrap
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from autograder.files import digest, write_whole
 
@@ -30,7 +32,7 @@ PAGES = (
     "book/**/*",
     "exercises/*/*.ipynb",
     "solutions/*/*.py",
-    "autograder/checks/*.py",
+    "autograder/checks/**/*.py",
     "solutions/*/samples.toml",
     "solutions/measured.json",
 )
@@ -49,24 +51,30 @@ EXECUTE = QUICK + "import runpy; runpy.run_module('tools.execute_pages', run_nam
 _ICON = r'"?[a-z0-9][a-z0-9-]*"?:\[\d+,\d+,\[[^\]]*\],"[0-9a-f]+",(?:"[^"]*"|\[(?:"[^"]*",?)*\])\]'
 ICON = re.compile(_ICON)
 ICONS = re.compile(rf"\{{(?:{_ICON},?)+\}}")
+app = typer.Typer(add_completion=False)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Build what changed; return 0 when the site is complete and free of warnings."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "site", help="folder of the site")
-    parser.add_argument("--fresh", action="store_true", help="forget everything that was built before")
-    options = parser.parse_args(arguments)
-    out = options.out.resolve()
+@app.command(help=__doc__)
+def main(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the site.")] = ROOT / "build" / "site",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget everything that was built before.")] = False,
+) -> None:
+    """Build what changed; the exit status is 0 when the site is complete and free of warnings."""
+    if not _built(out.resolve(), fresh):
+        raise typer.Exit(1)
+
+
+def _built(out: Path, fresh: bool) -> bool:
+    """Build what changed; True when the site is complete and free of warnings."""
     started = time.monotonic()
     work = out.with_name(out.name + "-work")
-    if options.fresh:
+    if fresh:
         shutil.rmtree(work, ignore_errors=True)
     record, index = work / "state.json", out / "index.html"
     wanted, found = _state(), _read(record)
     if found == wanted and index.exists():
         print(f"The book is up to date: {index}")
-        return 0
+        return True
     _forget(work / "_build", wanted, found)
     work.mkdir(parents=True, exist_ok=True)
     # A build that stops here keeps what was executed, and reads every page again: Sphinx repeats a warning
@@ -75,11 +83,11 @@ def main(arguments: list[str] | None = None) -> int:
     status, problems = _run(work)
     if status or problems:
         _report(problems, status)
-        return 1
+        return False
     _publish(work / "_build" / "html", out)
     write_whole(record, json.dumps(wanted, indent=1).encode())
     print(f"The book was built in {time.monotonic() - started:.0f} s: {index}")
-    return 0
+    return True
 
 
 def _state() -> dict[str, str]:
@@ -220,4 +228,4 @@ def _keep_used_icons(site: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app()

@@ -6,14 +6,14 @@ The file lies in the site, and the landing page then links to it.
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from playwright.sync_api import Error, Page, sync_playwright
 from pypdf import PdfWriter
 from tqdm import tqdm
@@ -29,6 +29,8 @@ FOOTER = (
     '<div style="font:8px sans-serif;width:100%;text-align:center;color:#555">'
     '<span class="title"></span> · <span class="pageNumber"></span></div>'
 )
+
+app = typer.Typer(add_completion=False)
 
 
 def _print(page: Page, place: Path) -> tuple[str, bytes]:
@@ -97,24 +99,20 @@ def link(site: Path, name: str, pages: int) -> None:
     landing.write_text(changed, encoding="utf-8")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print the book; 2 when there is no Chromium or no site."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--site", type=Path, default=SITE, help="folder of the built site")
-    options = parser.parse_args(arguments)
+@app.command(help=__doc__)
+def main(site: Annotated[Path, typer.Option("--site", help="Folder of the built site.")] = SITE) -> None:
+    """Print the book; the exit status is 2 when there is no Chromium or no site."""
     browser = chromium()
-    if browser is None:
-        print("make pdf: Chromium was not found; install it or set CHROMIUM to its path", file=sys.stderr)
-        return 2
     try:
-        count = make(options.site, pages(), options.site / NAME, browser)
-        link(options.site, NAME, count)
+        if browser is None:
+            raise OSError("Chromium was not found; install it or set CHROMIUM to its path")
+        count = make(site, pages(), site / NAME, browser)
+        link(site, NAME, count)
     except (OSError, ValueError, Error) as error:
-        print(f"make pdf: {str(error).splitlines()[0]}", file=sys.stderr)
-        return 2
-    print(f"The book was printed: {options.site / NAME} ({count} pages)")
-    return 0
+        typer.echo(f"make pdf: {str(error).splitlines()[0]}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(f"The book was printed: {site / NAME} ({count} pages)")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app()

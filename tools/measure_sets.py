@@ -7,7 +7,6 @@ machine that does nothing else.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
@@ -16,7 +15,9 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -28,17 +29,7 @@ from autograder.proof import samples
 from autograder.proof.overview import MEASURED
 from experiments.provenance import command, hardware, versions
 
-RUN = """
-import json, sys
-import matplotlib
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-space = {"__name__": "__main__"}
-for cell in json.load(open(sys.argv[1]))["cells"]:
-    if cell["cell_type"] == "code":
-        exec(compile("".join(cell["source"]), "<cell>", "exec"), space)
-        plt.close("all")
-"""
+app = typer.Typer(add_completion=False)
 
 
 def _used() -> float:
@@ -53,7 +44,7 @@ def reference_seconds(notebook: Path) -> float:
     variables = {**os.environ, "OMP_NUM_THREADS": "1"}
     variables.pop("SNNKIT_DATA", None)
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", RUN, str(notebook)],
+        [sys.executable, "-W", "ignore", "-P", str(Path(__file__).with_name("run_notebook.py")), str(notebook)],
         cwd=notebook.parent, env=variables, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
@@ -73,16 +64,18 @@ def grading_seconds(problem_set: str, submissions: Path, out: Path) -> float:
     return found.seconds
 
 
-def main() -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m tools.measure_sets", description=__doc__.splitlines()[0])
-    parser.add_argument("problem_sets", nargs="*", metavar="PS", help="problem sets; all of them by default")
-    chosen = parser.parse_args()
+@app.command(help=__doc__)
+def main(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="PS", help="Problem sets; all of them by default.")
+    ] = None,
+) -> None:
+    """Measure, and write the numbers where the book reads them."""
     root = checkout()
     place = root / MEASURED
     entry = json.loads(place.read_text()) if place.is_file() else {"sets": {}}
     table = Table("set", "reference", "grading")
-    for name in chosen.problem_sets or problem_sets(root):
+    for name in names or problem_sets(root):
         with tempfile.TemporaryDirectory(prefix="measure-") as folder:
             sample = samples.sample(root, name, samples.SOLUTION)
             notebook = Path(folder) / "solution.ipynb"
@@ -99,8 +92,7 @@ def main() -> int:
         )
         write_if_changed(place, (json.dumps(entry, indent=1, sort_keys=True) + "\n").encode())
     Console().print(table)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app()

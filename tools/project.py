@@ -7,11 +7,12 @@ The project has no question that a check could grade, so nbgrader takes no part.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
-import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from autograder.files import write_if_changed
 from autograder.notebook import dump
@@ -24,6 +25,8 @@ PEER = ("reviewer", "group reviewed")
 PEER_END = ("what was best", "a question that the group should answer")
 INSTRUCTOR = ("group", "student")
 INSTRUCTOR_END = ("total", "median of the peers", "remarks")
+
+app = typer.Typer(add_completion=False)
 
 
 def rubric() -> list[dict[str, str]]:
@@ -66,21 +69,21 @@ def files() -> dict[Path, bytes]:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Write what changed; with ``--check`` write nothing and return 1 when a file is stale."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; say which files are stale")
-    check = parser.parse_args(arguments).check
+@app.command(help=__doc__)
+def main(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; say which files are stale.")] = False,
+) -> None:
+    """Write what changed; the exit status is 1 when ``--check`` finds a stale file."""
     status = 0
     for place, content in files().items():
         name = place.relative_to(ROOT)
         if not check:
-            print(f"{name}: {'written' if write_if_changed(place, content) else 'up to date'}")
+            typer.echo(f"{name}: {'written' if write_if_changed(place, content) else 'up to date'}")
         elif not place.is_file() or place.read_bytes() != content:
-            print(f"{name} is stale; run: make exercises")
+            typer.echo(f"{name} is stale; run: make exercises")
             status = 1
-    return status
+    raise typer.Exit(status)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app()

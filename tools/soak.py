@@ -8,7 +8,6 @@ is started again. In the end both folders and both gradebooks must say the same.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import random
 import shutil
@@ -20,9 +19,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
+import typer
 from tqdm import tqdm
 
 from autograder.course import COURSE_ID, checkout
@@ -31,6 +31,7 @@ from autograder.notebook import Cell, read, write
 from autograder.proof.samples import write_samples
 
 PS = "ps0_start"
+app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True)
@@ -187,23 +188,24 @@ def soak(count: int, seed: int, folder: Path, pause: float) -> SoakResult:
     return SoakResult(*compare(names, peace, disturbed), workers, coordinators)
 
 
-def main() -> int:
-    """Command line; the exit status is 1 when killing changed anything."""
-    parser = argparse.ArgumentParser(prog="python -m tools.soak", description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=1000, help="submissions (1000)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments and victims (0)")
-    parser.add_argument("--pause", type=float, default=5.0, help="mean seconds between two kills (5)")
-    chosen = parser.parse_args()
+@app.command(help=__doc__)
+def main(
+    count: Annotated[int, typer.Option("--count", min=1, help="Submissions.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", help="Of the moments and victims.")] = 0,
+    pause: Annotated[float, typer.Option("--pause", help="Mean seconds between two kills.")] = 5.0,
+) -> None:
+    """The exit status is 1 when killing changed anything."""
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        outcome = soak(chosen.count, chosen.seed, Path(folder), chosen.pause)
-    print(
+        outcome = soak(count, seed, Path(folder), pause)
+    typer.echo(
         f"{outcome.workers_killed} workers and {outcome.coordinators_killed} coordinators were killed; "
         f"{time.monotonic() - begun:.0f} s"
     )
-    print(outcome)
-    return 0 if outcome.clean else 1
+    typer.echo(outcome)
+    if not outcome.clean:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app()

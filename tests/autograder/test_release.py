@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+from typer.testing import CliRunner
 
 from autograder import release
 from autograder.course import checkout, exercise_of, problem_sets, source_of
@@ -69,6 +70,12 @@ def test_every_check_has_its_cell_and_its_points(student):
         assert cell["metadata"]["nbgrader"]["points"] == check.points
 
 
+def called(*arguments):
+    """The exit status of the command, and what it says."""
+    done = CliRunner().invoke(release.app, arguments)
+    return done.exit_code, done.output
+
+
 @pytest.fixture
 def copy(root, tmp_path, monkeypatch):
     """A checkout with nothing but what a release needs."""
@@ -80,24 +87,20 @@ def copy(root, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_release_writes_only_what_changed(copy, capsys):
+def test_release_writes_only_what_changed(copy):
     assert checkout() == copy
     target = exercise_of(copy, PS)
     before = target.stat().st_mtime_ns
-    assert release.main([]) == 0
-    assert release.main([]) == 0
-    assert capsys.readouterr().out == f"exercises/{PS}/{PS}.ipynb: up to date\n" * 2
+    for _ in range(2):
+        assert called() == (0, f"exercises/{PS}/{PS}.ipynb: up to date\n")
     assert target.stat().st_mtime_ns == before
 
     source = source_of(copy, PS)
     source.write_text(source.read_text().replace("## Hand in", "## Hand it in"))
-    assert release.main(["--check", PS]) == 1
-    assert "is stale; run: make exercises" in capsys.readouterr().out
-    assert release.main([PS]) == 0
-    assert capsys.readouterr().out == f"exercises/{PS}/{PS}.ipynb: written\n"
+    assert called("--check", PS) == (1, f"exercises/{PS}/{PS}.ipynb is stale; run: make exercises\n")
+    assert called(PS) == (0, f"exercises/{PS}/{PS}.ipynb: written\n")
     assert b"Hand it in" in target.read_bytes()
 
 
-def test_wrong_calls_are_one_line(copy, capsys):
-    assert release.main(["ps9"]) == 2
-    assert capsys.readouterr().err == f"release: no problem set is called 'ps9'; there are: {PS}\n"
+def test_wrong_calls_are_one_line(copy):
+    assert called("ps9") == (2, f"release: no problem set is called 'ps9'; there are: {PS}\n")

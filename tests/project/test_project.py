@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tools import project
 
@@ -22,16 +23,17 @@ def columns(name: str) -> list[str]:
         return next(csv.reader(file))
 
 
-def test_the_files_are_what_their_sources_give(capsys):
-    assert project.main(["--check"]) == 0
-    assert capsys.readouterr().out == ""
+def test_the_files_are_what_their_sources_give():
+    done = CliRunner().invoke(project.app, ["--check"])
+    assert (done.exit_code, done.output) == (0, "")
 
 
-def test_a_stale_file_is_named(monkeypatch, capsys, tmp_path):
+def test_a_stale_file_is_named(monkeypatch):
     old = project.TARGET / "peer_sheet.csv"
     monkeypatch.setattr(project, "files", lambda: {old: b"older\n"})
-    assert project.main(["--check"]) == 1
-    assert capsys.readouterr().out == "exercises/project/peer_sheet.csv is stale; run: make exercises\n"
+    done = CliRunner().invoke(project.app, ["--check"])
+    assert done.exit_code == 1
+    assert done.output == "exercises/project/peer_sheet.csv is stale; run: make exercises\n"
 
 
 def test_the_rubric_gives_ten_points_to_the_group_and_five_to_the_person():
