@@ -36,12 +36,17 @@ def test_a_stale_file_is_named(monkeypatch):
     assert done.output == "exercises/project/peer_sheet.csv is stale; run: make exercises\n"
 
 
-def test_the_rubric_gives_ten_points_to_the_group_and_five_to_the_person():
+def test_the_rubric_gives_the_points_that_the_page_promises(root):
     points = {"group": 0.0, "person": 0.0}
     for one in project.rubric():
         points[one["part"]] += float(one["points"])
         assert all(value.strip() for value in one.values())
-    assert points == {"group": 10.0, "person": 5.0}
+    words = {5: "five", 10: "ten", 15: "fifteen", 20: "twenty"}
+    group, person = points["group"], points["person"]
+    assert (
+        f"counts {words[group + person]} points of a hundred for the course: {words[group]} for the group, "
+        f"and {words[person]} for each person."
+    ) in (root / "book" / "project.md").read_text(encoding="utf-8")
 
 
 def test_both_sheets_ask_for_the_criteria_of_the_rubric():
