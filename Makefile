@@ -55,7 +55,7 @@ serve: site ## serve the website on loopback (PORT=8000)
 	@$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory $(dir $(SITE))
 
 exercises: env ## generate the student notebooks and the project's files from solutions/
-	@$(PY) -m autograder.release
+	@$(BIN)/snngrade release
 	@$(PY) tools/project.py
 
 lab: exercises ## open JupyterLab on the exercises

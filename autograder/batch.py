@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from autograder.catalogue import Catalogue
 from autograder.course import CourseError, code_version
 from autograder.graded import Graded
 from autograder.isolation import runner
@@ -79,6 +80,7 @@ class Job:
 class Settings:
     """What all jobs of a run have in common; sent to the workers as plain data."""
 
+    checks: str
     problem_set: str
     limits: Limits
     unsafe: bool
@@ -109,8 +111,8 @@ Reply = Played | Refused | Gone
 
 
 @cache
-def _own_version() -> str:
-    return code_version()
+def _own_version(checks: str) -> str:
+    return code_version(Path(checks))
 
 
 def work(job: bytes, settings: bytes) -> bytes:
@@ -123,12 +125,12 @@ def work(job: bytes, settings: bytes) -> bytes:
 
 
 def _reply(job: Job, common: Settings) -> Reply:
-    if common.version != _own_version():
+    if common.version != _own_version(common.checks):
         return Refused("a worker of the cluster has another version of the course installed")
     try:
         graded, outputs = runner.play(
             job.cells,
-            common.problem_set,
+            Catalogue(Path(common.checks)).questions(common.problem_set),
             job.seed,
             common.limits,
             workers=_workers(common),
@@ -201,6 +203,7 @@ def _client(cluster: Cluster, jobs: int, private: Path) -> Iterator[Any]:
 
 def run(
     jobs: Sequence[Job],
+    catalogue: Catalogue,
     problem_set: str,
     limits: Limits,
     private: Path,
@@ -214,6 +217,7 @@ def run(
 
     Args:
         jobs: the work.
+        catalogue: the course's questions.
         problem_set: its name.
         limits: what a submission may use.
         private: folder for caches and the workers' files.
@@ -225,13 +229,14 @@ def run(
     """
     if not jobs:
         return
+    checks = str(catalogue.checks.resolve())
     left = {job.owner: job for job in jobs}
     failed = 0
     with _parent_of_this_machine(private, unsafe, cluster) as parent:
         while left:
             try:
                 door = parent.door if parent else None
-                common = Settings(problem_set, limits, unsafe, _own_version(), door)
+                common = Settings(checks, problem_set, limits, unsafe, _own_version(checks), door)
                 for done in _run_once(list(left.values()), common, private, cluster, parent):
                     del left[done.graded.student]
                     failed = 0

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from autograder.course import CELL_TIMEOUT, CourseError, checkout, source_of
+from autograder.course import CELL_TIMEOUT, CourseError, checkout, exercise_of, questions_of, source_of
+from autograder.course import problem_sets as sets_of
 from autograder.report.cli import export_command
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ ProblemSet = Annotated[str, typer.Argument(metavar="PS", help="Problem set, such
 Out = Annotated[
     Path | None,
     typer.Option("--out", help="Folder for the results; by default build/grades/PS in the checkout."),
+]
+Course = Annotated[
+    Path | None,
+    typer.Option(
+        "--course", help="Folder of the course; by default the one that you are in, or that of this package."
+    ),
 ]
 Timeout = Annotated[int, typer.Option("--cell-timeout", min=1, help="Seconds that one cell may run.")]
 Unsafe = Annotated[
@@ -71,8 +78,7 @@ def _fail(error: Exception) -> typer.Exit:
     return typer.Exit(2)
 
 
-def _folder(problem_set: str, out: Path | None) -> Path:
-    root = checkout()
+def _folder(root: Path, problem_set: str, out: Path | None) -> Path:
     source_of(root, problem_set)
     return out if out is not None else root / "build" / "grades" / problem_set
 
@@ -111,15 +117,17 @@ def _graded(plan: Plan, submissions: Path, anew: bool = False) -> Sequence[Grade
                 typer.echo(f"[{done}/{of}] graded {student}")
 
         grades = grade.grade(plan, submissions, anew=anew, announce=typer.echo, progress=show)
-    return _reported(plan.problem_set, grades, plan.out, plan.db_url)
+    return _reported(plan.root, plan.problem_set, grades, plan.out, plan.db_url)
 
 
-def _reported(problem_set: str, grades: Sequence[Graded], out: Path, db_url: str) -> Sequence[Graded]:
+def _reported(
+    root: Path, problem_set: str, grades: Sequence[Graded], out: Path, db_url: str
+) -> Sequence[Graded]:
     """The grades with what people gave, written and printed."""
     from autograder.report.store import add_manual, write
 
     final = add_manual(grades, out, problem_set, db_url)
-    write(problem_set, final, out, checkout() / "templates")
+    write(problem_set, final, out, root / "templates", questions_of(root, problem_set))
     _print(problem_set, final, out)
     return final
 
@@ -148,6 +156,7 @@ def grade_command(
         ),
     ],
     out: Out = None,
+    course: Course = None,
     workers: Annotated[
         int, typer.Option("--workers", min=0, help="Processes that grade; 0: one for each processor.")
     ] = 0,
@@ -189,9 +198,11 @@ def grade_command(
         from autograder.grade import Plan
         from autograder.groups import ALONE, read_groups
 
+        root = checkout(course)
         plan = Plan(
+            root,
             problem_set,
-            _folder(problem_set, out),
+            _folder(root, problem_set, out),
             _execution(cell_timeout, unsafe, stock),
             Cluster(workers, scheduler),
             Deadline(due_time(due) if due else None, off_per_day),
@@ -206,21 +217,28 @@ def grade_command(
 
 
 @app.command("report")
-def report_command(problem_set: ProblemSet, out: Out = None, db: Database = "") -> None:
+def report_command(
+    problem_set: ProblemSet, out: Out = None, course: Course = None, db: Database = ""
+) -> None:
     """Show the grades again, with the points given by a person since, and write the reports anew."""
 
     def again() -> Sequence[Graded]:
         from autograder.report.store import read
 
-        folder = _folder(problem_set, out)
-        return _reported(problem_set, read(problem_set, folder), folder, db)
+        root = checkout(course)
+        folder = _folder(root, problem_set, out)
+        return _reported(root, problem_set, read(problem_set, folder), folder, db)
 
     _run(again)
 
 
 @app.command("samples")
 def samples_command(
-    problem_set: ProblemSet, out: Out = None, cell_timeout: Timeout = CELL_TIMEOUT, stock: Stock = False
+    problem_set: ProblemSet,
+    out: Out = None,
+    course: Course = None,
+    cell_timeout: Timeout = CELL_TIMEOUT,
+    stock: Stock = False,
 ) -> None:
     """Grade the bundled sample submissions and compare with the scores they must get.
 
@@ -231,18 +249,62 @@ def samples_command(
         from autograder.grade import Plan
         from autograder.proof.samples import write_samples
 
-        plan = Plan(problem_set, _folder(problem_set, out), _execution(cell_timeout, True, stock))
-        return _graded(plan, write_samples(checkout(), problem_set))
+        root = checkout(course)
+        folder, execution = _folder(root, problem_set, out), _execution(cell_timeout, True, stock)
+        return _graded(Plan(root, problem_set, folder, execution), write_samples(root, problem_set))
 
     grades = _run(all_samples)
     from autograder.proof.samples import differences
 
-    wrong = differences(checkout(), problem_set, grades)
+    wrong = differences(checkout(course), problem_set, grades)
     for line in wrong:
         typer.echo(line, err=True)
     if wrong:
         raise typer.Exit(1)
     typer.echo(f"All {len(grades)} samples got exactly the scores they must get.")
+
+
+@app.command("release")
+def release_command(
+    problem_sets: Annotated[
+        list[str] | None, typer.Argument(metavar="[PS]...", help="Problem sets; all of them by default.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; say which notebooks are stale (exit status 1).")
+    ] = False,
+    course: Course = None,
+) -> None:
+    """Make the students' notebooks from their sources, where they changed."""
+    from autograder import release
+
+    try:
+        root = checkout(course)
+        outdated = False
+        for name in problem_sets or sets_of(root):
+            source_of(root, name)
+            place = exercise_of(root, name).relative_to(root)
+            if not check:
+                typer.echo(f"{place}: {'written' if release.release(root, name) else 'up to date'}")
+            elif release.stale(root, name):
+                outdated = True
+                typer.echo(f"{place} is stale; run: snngrade release {name}")
+            else:
+                typer.echo(f"{place}: up to date")
+    except CourseError as error:
+        raise _fail(error) from None
+    if outdated:
+        raise typer.Exit(1)
+
+
+@app.command("questions")
+def questions_command(problem_set: ProblemSet, course: Course = None) -> None:
+    """List the questions of a set with their points, as the checks have them."""
+    try:
+        for question in questions_of(checkout(course), problem_set).values():
+            groups = ", ".join(f"{group.id} {group.points:g}" for group in question.groups)
+            typer.echo(f"{question.id:28}{question.points:5g}  {question.title} ({groups})")
+    except CourseError as error:
+        raise _fail(error) from None
 
 
 app.command("export")(export_command)

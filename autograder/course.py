@@ -1,6 +1,7 @@
-"""Where the course's files are, how nbgrader is set, and what every command says when something is amiss.
+"""Where a course's files are, how nbgrader is set, and what every command says when something is amiss.
 
-Convention: the checkout is the folder that holds ``nbgrader_config.py`` and ``solutions/``.
+Convention: a course is a folder, called ``root``, that holds ``solutions/`` and, unless its questions are those that come
+with this package, ``checks/``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import snnkit
+from autograder.catalogue import OWN, BrokenQuestionError, Catalogue
 from autograder.files import digest
+from autograder.question import Question
 
 COURSE_ID = "snn"
 CELL_TIMEOUT = 120
@@ -24,17 +27,47 @@ class CourseError(Exception):
     """Something that the person at the keyboard can put right; the message says what and how, in one line."""
 
 
-def checkout() -> Path:
-    """The checkout: the working folder or one above it, otherwise the one this package was imported from.
+def is_course(folder: Path) -> bool:
+    """Whether a folder holds a course."""
+    return (folder / "solutions").is_dir() and any(
+        place.exists() for place in (folder / "checks", folder / "nbgrader_config.py")
+    )
+
+
+def checkout(course: Path | None = None) -> Path:
+    """A course's folder: the given one, otherwise the working folder, one above it, or the one of this package.
 
     Raises:
-        CourseError: neither is a checkout.
+        CourseError: it is none.
     """
+    if course is not None:
+        if not is_course(course):
+            raise CourseError(f"{course} is not a course: it holds no checks/ and solutions/")
+        return course.resolve()
     here = Path.cwd().resolve()
     for folder in (here, *here.parents, Path(__file__).resolve().parents[1]):
-        if (folder / "nbgrader_config.py").is_file() and (folder / "solutions").is_dir():
+        if is_course(folder):
             return folder
-    raise CourseError(f"{here} is not inside a checkout of the course; change to one and try again")
+    raise CourseError(f"{here} is not inside a course; change to one, or name it with --course FOLDER")
+
+
+def catalogue_of(root: Path) -> Catalogue:
+    """The questions of a course."""
+    own = root / "checks"
+    return Catalogue(own if own.is_dir() else OWN)
+
+
+def questions_of(root: Path, problem_set: str) -> dict[str, Question]:
+    """The questions of a set by name; none where a person reads all answers.
+
+    Raises:
+        CourseError: one of them cannot be used; the message begins with its file.
+    """
+    catalogue = catalogue_of(root)
+    try:
+        return catalogue.questions(problem_set) if problem_set in catalogue.sets() else {}
+    except BrokenQuestionError as error:
+        raise CourseError(str(error)) from error
 
 
 def problem_sets(root: Path) -> list[str]:
@@ -106,8 +139,8 @@ def last_error(log: str) -> str:
     return kept[-1] if kept else ""
 
 
-def code_version() -> str:
-    """A hash of all code that decides a grade: the library, the checks and the grader."""
-    folders = (Path(snnkit.__file__).parent, Path(__file__).parent)
-    files = sorted(path for folder in folders for path in folder.rglob("*.py"))
+def code_version(checks: Path = OWN) -> str:
+    """A hash of all code that decides a grade: the library, the grader and a course's questions."""
+    folders = (Path(snnkit.__file__).parent, Path(__file__).parent, checks)
+    files = sorted({path for folder in folders for path in folder.rglob("*.py")})
     return digest(part for path in files for part in (path.name.encode(), path.read_bytes()))

@@ -21,7 +21,7 @@ from autograder.collect import RefusedError, Submission, collect, sanitise
 from autograder.course import (
     CELL_TIMEOUT,
     CourseError,
-    checkout,
+    catalogue_of,
     code_version,
     default_gradebook,
     source_of,
@@ -81,6 +81,7 @@ class Plan:
     """What is graded, how, and where its results go.
 
     Args:
+        root: folder of the course.
         problem_set: its name.
         out: folder for the results and for nbgrader's files.
         execution: how the cells are run.
@@ -93,6 +94,7 @@ class Plan:
         CourseError: stock nbgrader is asked for what it does not do.
     """
 
+    root: Path
     problem_set: str
     out: Path
     execution: Execution = Execution()
@@ -107,6 +109,11 @@ class Plan:
             raise CourseError(
                 "--stock leaves everything to nbgrader: due times, groups, another gradebook or cluster are not for it"
             )
+
+    @property
+    def version(self) -> str:
+        """Of all code that decides a grade."""
+        return code_version(catalogue_of(self.root).checks)
 
     @property
     def course(self) -> Path:
@@ -177,10 +184,9 @@ def grade(
         CourseError: unknown problem set, no submissions, a course folder that does not fit, a cluster or gradebook
             that cannot be reached, or no isolation.
     """
-    root = checkout()
-    source_of(root, plan.problem_set)
+    source_of(plan.root, plan.problem_set)
     collected = collect(submissions, plan.problem_set)
-    data = _released(root, plan)
+    data = _released(plan)
     released = read(data)
     finished, works = _sorted_out(plan, collected, data, released, anew)
     if works:
@@ -200,14 +206,14 @@ def grade(
     return sorted(grades, key=lambda one: one.student)
 
 
-def _released(root: Path, plan: Plan) -> bytes:
+def _released(plan: Plan) -> bytes:
     """Make the assignment in the course folder where it is not up to date; the released notebook's bytes."""
     from autograder.release import generate
 
-    name, course = plan.problem_set, plan.course
+    root, name, course = plan.root, plan.problem_set, plan.course
     released = course / "release" / name / f"{name}.ipynb"
     stamp = course / f"{name}.stamp"
-    key = digest([source_of(root, name).read_bytes(), code_version().encode(), plan.db_url.encode()])
+    key = digest([source_of(root, name).read_bytes(), plan.version.encode(), plan.db_url.encode()])
     if not (released.is_file() and stamp.is_file() and stamp.read_text() == key):
         try:
             generate(root, name, course, plan.db_url)
@@ -225,7 +231,7 @@ def _sorted_out(
     plan: Plan, collected: Sequence[Submission], data: bytes, released: Notebook, anew: bool
 ) -> tuple[dict[str, Graded], dict[str, Work]]:
     """What need not or cannot be graded, and what waits for it, by owner."""
-    version = digest([data, code_version().encode(), repr(plan.execution).encode()])
+    version = digest([data, plan.version.encode(), repr(plan.execution).encode()])
     secret = course_secret(plan.private / "secret")
     wanted = [cell.grade_id for cell in released.cells if cell.graded]
     finished: dict[str, Graded] = {}
@@ -273,7 +279,8 @@ def _graded(plan: Plan, works: Mapping[str, Work], released: Notebook) -> Iterat
         return
     jobs = [work.job for work in works.values()]
     limits, unsafe = plan.execution.limits, plan.execution.unsafe
-    for played in run(jobs, plan.problem_set, limits, plan.private, unsafe=unsafe, cluster=plan.cluster):
+    catalogue, name = catalogue_of(plan.root), plan.problem_set
+    for played in run(jobs, catalogue, name, limits, plan.private, unsafe=unsafe, cluster=plan.cluster):
         work = works[played.graded.student]
         if not played.graded.problem:
             executed = notebook.write(Notebook(work.cells, released.rest), played.outputs)

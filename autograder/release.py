@@ -1,4 +1,4 @@
-"""Student notebooks from the sources: ``python -m autograder.release`` (``make exercises``).
+"""Student notebooks from the sources: ``snngrade release`` (``make exercises``).
 
 ``solutions/<set>/notebook.py`` is read (:mod:`autograder.source`), cells tagged ``instructor`` are dropped, and
 nbgrader's own ``generate_assignment`` removes the solutions and locks the rest. The result is the same, byte for byte,
@@ -12,24 +12,18 @@ import logging
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from autograder import course
 from autograder.course import (
     CourseError,
-    checkout,
     configure,
     exercise_of,
     last_error,
+    questions_of,
     source_of,
 )
 from autograder.files import digest, write_if_changed
 from autograder.notebook import dump
-from autograder.source import KERNEL, checks_in, identify, solution_notebook
-
-app = typer.Typer(add_completion=False)
+from autograder.source import KERNEL, identify, solution_notebook
 
 
 def generate(root: Path, problem_set: str, course: Path, db_url: str = "") -> Path:
@@ -94,7 +88,7 @@ def student_notebook(root: Path, problem_set: str) -> bytes:
 def _key(root: Path, problem_set: str) -> str:
     """What the notebook is made from: the source, the points of its checks, and the modules that make it."""
     makers = [Path(__file__).with_name(name) for name in ("release.py", "source.py", "course.py")]
-    points = [f"{check.id} {check.points}".encode() for check in checks_in(problem_set)]
+    points = [f"{check.id} {check.points}".encode() for check in questions_of(root, problem_set).values()]
     return digest([source_of(root, problem_set).read_bytes(), *points, *(one.read_bytes() for one in makers)])
 
 
@@ -117,43 +111,5 @@ def release(root: Path, problem_set: str) -> bool:
             return False
     written = write_if_changed(target, student_notebook(root, problem_set))
     write_if_changed(stamp, f"{_key(root, problem_set)} {digest([target.read_bytes()])}\n".encode())
-    shutil.copymode(root / "nbgrader_config.py", target)
+    shutil.copymode(source_of(root, problem_set), target)
     return written
-
-
-@app.command()
-def main(
-    problem_sets: Annotated[
-        list[str] | None, typer.Argument(metavar="PS", help="All of them by default.")
-    ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; say which notebooks are stale.")
-    ] = False,
-) -> None:
-    """Make the student notebooks; the exit status is 1 when one is found stale, 2 for a wrong call."""
-    try:
-        fresh = [_released(name, check) for name in problem_sets or course.problem_sets(checkout())]
-    except CourseError as error:
-        typer.echo(f"release: {error}", err=True)
-        raise typer.Exit(2) from None
-    if not all(fresh):
-        raise typer.Exit(1)
-
-
-def _released(problem_set: str, check: bool) -> bool:
-    """Make a notebook, or only look whether it is up to date; says what was done."""
-    root = checkout()
-    source_of(root, problem_set)
-    place = exercise_of(root, problem_set).relative_to(root)
-    if not check:
-        typer.echo(f"{place}: {'written' if release(root, problem_set) else 'up to date'}")
-    elif stale(root, problem_set):
-        typer.echo(f"{place} is stale; run: make exercises")
-        return False
-    else:
-        typer.echo(f"{place}: up to date")
-    return True
-
-
-if __name__ == "__main__":
-    app()

@@ -17,11 +17,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from autograder.course import CourseError, source_of
+from autograder.course import CourseError, questions_of, source_of
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 WORDS = ("given", "answer", "check", "read")
@@ -152,13 +152,8 @@ def read_source(source: Path, checks: Iterable[Asked] = (), *, instructor: bool 
     return notebook
 
 
-def checks_in(problem_set: str) -> Sequence[Asked]:
-    """The checks of a problem set; none where all is read by a person."""
-    from autograder.checks import checks_of, problem_sets
-
-    return checks_of(problem_set) if problem_set in problem_sets() else ()
-
-
 def solution_notebook(root: Path, problem_set: str, *, instructor: bool = True) -> Any:
     """The instructor's notebook of a problem set; see :func:`read_source`."""
-    return read_source(source_of(root, problem_set), checks_in(problem_set), instructor=instructor)
+    return read_source(
+        source_of(root, problem_set), questions_of(root, problem_set).values(), instructor=instructor
+    )

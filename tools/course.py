@@ -21,7 +21,7 @@ def step(number: int, of: int, what: str, *command: str) -> None:
 
 
 def main() -> None:
-    step(1, 3, "Student notebooks", "-m", "autograder.release")
+    step(1, 3, "Student notebooks", "-m", "autograder.cli", "release")
     step(2, 3, "Website", "tools/build_book.py")
     step(3, 3, "Sample submissions", "-m", "autograder.cli", "samples", PS)
     print(f"\nSite:      {(ROOT / 'build' / 'site' / 'index.html').as_uri()}  (or: make serve)")

@@ -6,72 +6,51 @@ before the underscore (``<set>/<question>.py`` of ``ps2_surrogates``: ``ps2.<que
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from autograder.adapted import adapted
 from autograder.catalogue import OWN, Catalogue, UnknownQuestionError
 from autograder.checks.message import html, plain
+from autograder.failing_case import FailingCase, failing_case
 from autograder.judging import PUBLIC_SEED, run
 from autograder.question import Question
 from autograder.result import Result
 
-__all__ = ["REGISTRY", "UnknownQuestionError", "check", "checks_of", "grade", "problem_sets"]
+__all__ = ["UnknownQuestionError", "check", "failing", "find", "grade"]
 
-_MACHINERY = ("core", "message")
-_CATALOGUE = Catalogue(OWN)
-
-
-def problem_sets() -> list[str]:
-    """Names of the problem sets that have checks."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _MACHINERY)
+_LAST: dict[str, tuple[Result, Question, Mapping[str, Any]]] = {}
 
 
 @cache
-def checks_of(problem_set: str) -> tuple[Question, ...]:
-    """The questions of a problem set.
+def _catalogues(here: Path) -> tuple[Catalogue, ...]:
+    """The questions of the course that a folder is in, if it is in one, and those of this package."""
+    around = (folder / "checks" for folder in (here, *here.parents))
+    return (
+        *(Catalogue(place) for place in around if place.is_dir() and any(place.glob("*/*.py"))),
+        Catalogue(OWN),
+    )
+
+
+def find(question: str) -> Question:
+    """A question by its id, of the course that the working folder is in or of this package.
 
     Raises:
-        UnknownQuestionError: there is no such problem set; the message lists those that exist.
+        UnknownQuestionError: no question has this id; the message lists those that exist.
     """
-    if problem_set not in problem_sets():
-        raise UnknownQuestionError(
-            f"no problem set is called {problem_set!r}; there are: {', '.join(problem_sets())}"
-        )
-    if problem_set in _CATALOGUE.sets():
-        return tuple(_CATALOGUE.questions(problem_set).values())
-    return tuple(map(adapted, importlib.import_module(f"{__name__}.{problem_set}").CHECKS))
-
-
-class _Registry(Mapping[str, Question]):
-    """Every question by its id; a problem set's modules are imported when one of its questions is asked for."""
-
-    def __getitem__(self, question: str) -> Question:
-        for problem_set in problem_sets():
-            if str(question).split(".")[0] == problem_set.split("_")[0]:
-                for candidate in checks_of(problem_set):
-                    if candidate.id == question:
-                        return candidate
-        raise UnknownQuestionError(f"no question is called {question!r}; there are: {', '.join(self)}")
-
-    def __iter__(self) -> Iterator[str]:
-        return (question.id for problem_set in problem_sets() for question in checks_of(problem_set))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-REGISTRY: Mapping[str, Question] = _Registry()
+    found = _catalogues(Path.cwd())
+    for catalogue in found[:-1]:
+        if question in {one.id for one in catalogue}:
+            return catalogue[question]
+    return found[-1][question]
 
 
 def grade(question: str, namespace: Mapping[str, Any], *, seed: int = PUBLIC_SEED, hint: int = 0) -> Result:
     """Grade the answer found in ``namespace``; see :func:`autograder.judging.run`."""
-    return run(REGISTRY[question], namespace, seed=seed, hint=hint)
+    return run(find(question), namespace, seed=seed, hint=hint)
 
 
 def _display(result: Result) -> None:
@@ -111,6 +90,27 @@ def check(
     if namespace is None:
         caller = sys._getframe(1)
         namespace = {**caller.f_globals, **caller.f_locals}
-    result = grade(question, namespace, seed=seed, hint=hint)
+    asked = find(question)
+    result = run(asked, namespace, seed=seed, hint=hint)
+    _LAST[asked.id] = result, asked, namespace
     _display(result)
     return result.score
+
+
+def failing(question: str, group: str = "") -> FailingCase | None:
+    """The first case that failed when a question was last checked: its arguments, what came back, what is right.
+
+    Args:
+        question: the question's id.
+        group: one of its groups; by default the first that failed.
+
+    Returns:
+        The case, whose ``call()`` asks the answer again and whose ``plot()`` draws it; None when all was right.
+
+    Raises:
+        ValueError: the question has not been checked yet.
+    """
+    if question not in _LAST:
+        raise ValueError(f'run check("{question}") first')
+    result, asked, namespace = _LAST[question]
+    return failing_case(result, asked, namespace, group)

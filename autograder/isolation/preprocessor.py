@@ -19,7 +19,7 @@ from nbformat.notebooknode import NotebookNode, from_dict
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Bool, Dict, Unicode
 
-from autograder.checks import problem_sets
+from autograder.catalogue import OWN, Catalogue
 from autograder.notebook import parse
 from autograder.seeds import course_secret, student_seed
 
@@ -44,6 +44,7 @@ class IsolatedExecute(NbGraderPreprocessor):  # type: ignore[misc]
         config=True
     )
     folder = Unicode("", help="folder for the students' copies of the library and caches").tag(config=True)
+    checks = Unicode(str(OWN), help="folder of the questions").tag(config=True)
     secret_file = Unicode("", help="file with the secret that the inputs are drawn from").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
@@ -53,12 +54,13 @@ class IsolatedExecute(NbGraderPreprocessor):  # type: ignore[misc]
             ValueError: the assignment has no checks.
         """
         problem_set, student = resources["nbgrader"]["assignment"], resources["nbgrader"]["student"]
-        if problem_set not in problem_sets():
-            raise ValueError(f"{problem_set!r} has no checks; there are: {', '.join(problem_sets())}")
+        catalogue = Catalogue(Path(self.checks))
+        if problem_set not in catalogue.sets():
+            raise ValueError(f"{problem_set!r} has no checks; there are: {', '.join(catalogue.sets())}")
         seed = student_seed(course_secret(Path(self.secret_file)), student)
         graded, shown = runner.play(
             parse(nb).cells,
-            problem_set,
+            catalogue.questions(problem_set),
             seed,
             Limits(**self.limits),
             workers=shared_warm_parent(Path(self.folder), unsafe=self.unsafe),

@@ -1,6 +1,6 @@
 """A notebook graded in isolation: cells and probes in the worker, inputs drawn and answers compared on this side.
 
-Convention: a question is a cell whose ``grade_id`` is that of a check and which is graded and not itself an answer. What
+Convention: a question is a cell whose ``grade_id`` is a question's name and which is graded and not itself an answer. What
 stands in it is never run. Every question gets a result, whatever the cells and the other questions did.
 """
 
@@ -14,7 +14,6 @@ from pathlib import Path
 
 import snnkit
 from autograder.asking import ask
-from autograder.checks import checks_of
 from autograder.graded import Graded, Mark, Trouble
 from autograder.notebook import Cell, read, restore
 from autograder.question import Question
@@ -28,30 +27,29 @@ from .withhold import student_copy
 
 __all__ = ["grade_cells", "grade_notebook", "library_copy", "play"]
 
+Questions = Mapping[str, Question]
+
 _STUDENT_LIBRARY = Path(snnkit.__file__).resolve().parent
 
 
 @cache
-def _by_grade_id(problem_set: str) -> Mapping[str, Question]:
-    return {check.id.split(".", 1)[1]: check for check in checks_of(problem_set)}
-
-
-@cache
-def library_copy(problem_set: str, copies: Path) -> Path:
-    """The library as the students of a problem set see it: without what any of its questions withholds."""
-    names = {name for check in checks_of(problem_set) for name in check.withheld}
+def _without(names: frozenset[str], copies: Path) -> Path:
     return student_copy(_STUDENT_LIBRARY, names, copies)
 
 
-def grade_cells(cells: Sequence[Cell], problem_set: str, seed: int, session: Session) -> Iterator[Answer]:
+def library_copy(questions: Questions, copies: Path) -> Path:
+    """The library as the students of these questions see it: without what any of them withholds."""
+    return _without(frozenset(name for one in questions.values() for name in one.withheld), copies)
+
+
+def grade_cells(cells: Sequence[Cell], questions: Questions, seed: int, session: Session) -> Iterator[Answer]:
     """Run a notebook's cells in order and put each question where it stands."""
-    checks = _by_grade_id(problem_set)
     asked: set[str] = set()
     for cell in cells:
         begun = time.perf_counter()
-        if cell.question and cell.grade_id in checks and cell.grade_id not in asked:
+        if cell.question and cell.grade_id in questions and cell.grade_id not in asked:
             asked.add(cell.grade_id)
-            result, problem = ask(session, checks[cell.grade_id], seed)
+            result, problem = ask(session, questions[cell.grade_id], seed)
             yield Answer(cell, result=result, problem=problem, seconds=time.perf_counter() - begun)
         elif cell.code and not cell.question:
             yield Answer(cell, run=session.run_cell(cell.source), seconds=time.perf_counter() - begun)
@@ -67,10 +65,9 @@ def _mark(answer: Answer, result: Result, hints: Sequence[str]) -> Mark:
     return Mark(result.points, result.score, result=hinted, fault=answer.problem, seconds=seconds)
 
 
-def _marks(answers: Sequence[Answer], problem_set: str) -> dict[str, Mark]:
-    checks = _by_grade_id(problem_set)
+def _marks(answers: Sequence[Answer], questions: Questions) -> dict[str, Mark]:
     return {
-        answer.cell.grade_id: _mark(answer, answer.result, checks[answer.cell.grade_id].hints)
+        answer.cell.grade_id: _mark(answer, answer.result, questions[answer.cell.grade_id].hints)
         for answer in answers
         if answer.result is not None
     }
@@ -86,7 +83,7 @@ def _trouble(answers: Sequence[Answer]) -> tuple[Trouble, ...]:
 
 def play(
     cells: Sequence[Cell],
-    problem_set: str,
+    questions: Questions,
     seed: int,
     limits: Limits | None = None,
     *,
@@ -97,7 +94,7 @@ def play(
 
     Args:
         cells: in order, those that are not the student's restored.
-        problem_set: its name.
+        questions: of the set, by the grade_id of their cells.
         seed: see :func:`autograder.seeds.student_seed`; the same seed gives the same inputs, and so the same score.
         limits: what the submission may use.
         workers: where its workers come from.
@@ -111,11 +108,11 @@ def play(
         IsolationError: a worker could not be started.
     """
     begun = time.perf_counter()
-    with Session(workers, library_copy(problem_set, workers.copies), limits) as session:
-        answers = list(grade_cells(cells, problem_set, seed, session))
+    with Session(workers, library_copy(questions, workers.copies), limits) as session:
+        answers = list(grade_cells(cells, questions, seed, session))
     graded = Graded(
         student,
-        _marks(answers, problem_set),
+        _marks(answers, questions),
         trouble=_trouble(answers),
         seed=seed,
         seconds=round(time.perf_counter() - begun, 4),
@@ -127,7 +124,7 @@ def play(
 
 def grade_notebook(
     notebook: bytes,
-    problem_set: str,
+    questions: Questions,
     seed: int,
     limits: Limits | None = None,
     *,
@@ -138,7 +135,7 @@ def grade_notebook(
 
     Args:
         notebook: the file that was handed in.
-        problem_set, seed, limits, workers: as there.
+        questions, seed, limits, workers: as there.
         released: the notebook that was handed out; what it locks is put back before grading.
 
     Raises:
@@ -148,4 +145,4 @@ def grade_notebook(
     cells: Sequence[Cell] = read(notebook).cells
     if released is not None:
         cells = restore(cells, read(released).cells)
-    return play(cells, problem_set, seed, limits, workers=workers)[0]
+    return play(cells, questions, seed, limits, workers=workers)[0]

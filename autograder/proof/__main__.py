@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from autograder.checks import UnknownQuestionError, problem_sets
-from autograder.course import CourseError, checkout
+from autograder.catalogue import UnknownQuestionError
+from autograder.course import CourseError, catalogue_of, checkout
 from autograder.proof import mutants as mutation
 from autograder.proof.samples import samples
 from autograder.proof.seeds import luck
@@ -30,7 +30,7 @@ def _fail(error: Exception) -> typer.Exit:
 
 @app.command("seeds")
 def seeds_command(
-    problem_sets_: Sets = None,
+    problem_sets: Sets = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 20,
     first: Annotated[int, typer.Option("--first", min=0, help="The first of them.")] = 1,
 ) -> None:
@@ -41,7 +41,7 @@ def seeds_command(
     decided = False
     try:
         root = checkout()
-        for name in problem_sets_ or problem_sets():
+        for name in problem_sets or catalogue_of(root).sets():
             bar = tqdm(samples(root, name), desc=name, unit="sample", disable=None)
             for line, found in luck(root, name, bar, drawn).items():
                 decided = True
@@ -76,7 +76,7 @@ def _table(surveys: Sequence[mutation.Survey]) -> Any:
 
 @app.command("mutants")
 def mutants_command(
-    problem_sets_: Sets = None,
+    problem_sets: Sets = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Say what became of each mutant.")] = False,
 ) -> None:
     """Grade reference answers with one fault each; status 1 when a list of survivors is not exact."""
@@ -90,7 +90,7 @@ def mutants_command(
 
     try:
         root = checkout()
-        surveys = [mutation.try_set(root, name, told) for name in problem_sets_ or problem_sets()]
+        surveys = [mutation.try_set(root, name, told) for name in problem_sets or catalogue_of(root).sets()]
     except (CourseError, UnknownQuestionError) as error:
         raise _fail(error) from None
     Console(width=None if sys.stdout.isatty() else 150).print(_table(surveys))

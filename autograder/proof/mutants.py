@@ -24,8 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autograder.checks import checks_of
-from autograder.course import CourseError
+from autograder.course import CourseError, questions_of
 from autograder.judging import PUBLIC_SEED, judge, right_values
 from autograder.notebook import Cell, dump, read
 from autograder.perform import Seen, attempt, quiet
@@ -105,7 +104,7 @@ class Survey:
 
 def trials(root: Path, problem_set: str) -> list[Trial]:
     """The questions of a problem set, from its solution with the given cells shortened."""
-    questions = {one.id.split(".", 1)[1]: one for one in checks_of(problem_set)}
+    questions = questions_of(root, problem_set)
     notebook = dump(solution_notebook(root, problem_set, instructor=False))
     found: list[Trial] = []
     before: list[Cell] = []

@@ -9,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from autograder.course import CourseError, home_of, problem_sets, source_of
+from autograder.course import CourseError, home_of, problem_sets, questions_of, source_of
 from autograder.proof.mutants import trials
 from autograder.proof.samples import samples
 from autograder.source import solution_notebook
@@ -92,9 +92,6 @@ def _objectives(text: str) -> tuple[str, ...]:
 
 
 def _row(root: Path, name: str) -> SetRow:
-    from autograder.checks import checks_of
-    from autograder.checks import problem_sets as checked_sets
-
     notebook = solution_notebook(root, name)
     head = _head(notebook)
     entries = dict(_ENTRY.findall(head))
@@ -106,7 +103,7 @@ def _row(root: Path, name: str) -> SetRow:
     read = [float(cell["points"]) for cell in graded if cell.get("solution")]
     checked = [float(cell["points"]) for cell in graded if not cell.get("solution")]
     measured = _read(root / MEASURED).get("sets", {}).get(name, {})
-    checks = checks_of(name) if name in checked_sets() else ()
+    checks = list(questions_of(root, name).values())
     right = [not any(map(sample.fails, checks)) for sample in samples(root, name)] if checks else []
     return SetRow(
         name=name,

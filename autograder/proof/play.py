@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from autograder.checks import checks_of
 from autograder.notebook import read
 from autograder.perform import quiet
 from autograder.question import Question
@@ -14,14 +13,14 @@ Outcome = TypeVar("Outcome")
 
 
 def play(
-    notebook: bytes, problem_set: str, ask: Callable[[Question, dict[str, Any]], Outcome]
+    notebook: bytes, questions: Mapping[str, Question], ask: Callable[[Question, dict[str, Any]], Outcome]
 ) -> dict[str, Outcome]:
     """Run a notebook's cells and put its questions. As under nbgrader, a cell that raises does not stop the others.
 
     Args:
         notebook: the file's bytes.
-        problem_set: its name.
-        ask: what to do with a check and the names there are where it stands, for instance to run it.
+        questions: of the set, by name.
+        ask: what to do with a question and the names there are where it stands, for instance to run it.
 
     Returns:
         What ``ask`` gave for each question, by id, in the notebook's order.
@@ -29,14 +28,14 @@ def play(
     import matplotlib.pyplot as plt
 
     plt.switch_backend("Agg")
-    checks = {check.id.split(".", 1)[1]: check for check in checks_of(problem_set)}
     namespace: dict[str, Any] = {"__name__": "__main__"}
     results = {}
     for cell in read(notebook).cells:
         if not cell.code:
             continue
-        if cell.question and cell.grade_id in checks:
-            results[checks[cell.grade_id].id] = ask(checks[cell.grade_id], namespace)
+        if cell.question and cell.grade_id in questions:
+            asked = questions[cell.grade_id]
+            results[asked.id] = ask(asked, namespace)
             continue
         with quiet():
             try:

@@ -29,9 +29,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from autograder.checks import checks_of
 from autograder.checks.message import plain
-from autograder.course import CourseError, exercise_of, home_of, source_of
+from autograder.course import CourseError, exercise_of, home_of, questions_of, source_of
 from autograder.files import write_if_changed
 from autograder.graded import Graded
 from autograder.notebook import parse, read, with_sources, write
@@ -123,7 +122,9 @@ def samples(root: Path, problem_set: str) -> list[Sample]:
         entries = tomllib.loads(place.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise CourseError(f"{place}: {error}") from error
-    groups = {_name(one): [group.id for group in one.groups] for one in checks_of(problem_set)}
+    groups = {
+        _name(one): [group.id for group in one.groups] for one in questions_of(root, problem_set).values()
+    }
     for name, entry in entries.items():
         try:
             about = entry.pop("about")
@@ -246,7 +247,7 @@ def differences(root: Path, problem_set: str, grades: Iterable[Graded]) -> list[
         if got is None or got.problem:
             lines.append(f"{one.name}: not graded{f': {got.problem}' if got else ''}")
             continue
-        for question in checks_of(problem_set):
+        for question in questions_of(root, problem_set).values():
             mark = got.questions.get(_name(question))
             if mark is None or mark.result is None:
                 why = mark.fault if mark is not None else ""

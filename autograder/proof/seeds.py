@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from autograder.course import questions_of
 from autograder.judging import run
 from autograder.proof.play import play
 from autograder.proof.samples import Sample, build, released_notebook
@@ -46,5 +47,5 @@ def luck(
                 for line in sample.mismatches(check, found):
                     wrong[line].append(seed)
 
-        play(shorten(build(root, problem_set, sample, released), brief), problem_set, ask)
+        play(shorten(build(root, problem_set, sample, released), brief), questions_of(root, problem_set), ask)
     return dict(wrong)

@@ -27,6 +27,10 @@ def export_command(
         Path | None,
         typer.Option("--out", help="Folder of the results; by default build/grades/PS in the checkout."),
     ] = None,
+    course: Annotated[
+        Path | None,
+        typer.Option("--course", help="Folder of the course; by default the one that you are in."),
+    ] = None,
     roster: Annotated[
         Path | None,
         typer.Option(
@@ -49,7 +53,7 @@ def export_command(
     For Moodle and Canvas, who has no final grade is left out, since an import replaces what is there.
     """
     try:
-        written, told = export(problem_set, to, out, roster, assignment, provisional)
+        written, told = export(checkout(course), problem_set, to, out, roster, assignment, provisional)
     except CourseError as error:
         typer.echo(f"snngrade: {error}", err=True)
         raise typer.Exit(2) from None
@@ -59,6 +63,7 @@ def export_command(
 
 
 def export(
+    root: Path,
     problem_set: str,
     to: Target,
     out: Path | None = None,
@@ -77,7 +82,6 @@ def export(
     from autograder.report import export as formats
     from autograder.report.store import add_manual, gradebook_url, read
 
-    root = checkout()
     source_of(root, problem_set)
     folder = out if out is not None else root / "build" / "grades" / problem_set
     grades = add_manual(read(problem_set, folder), folder, problem_set)

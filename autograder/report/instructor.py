@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
 from autograder.graded import Graded
+from autograder.question import Question
 from autograder.rendering import duration, percent, render, words
 from autograder.report import charts, similar, statistics
 from autograder.report.export import note
@@ -105,8 +107,8 @@ def _questions(grades: Sequence[Graded]) -> Fields | None:
     }
 
 
-def _mistakes(problem_set: str, grades: Sequence[Graded]) -> Fields:
-    found = statistics.mistakes(problem_set, grades)
+def _mistakes(asked: Mapping[str, Question], grades: Sequence[Graded]) -> Fields:
+    found = statistics.mistakes(asked, grades)
     made = [one for one in found if one.students]
     never = [one for one in found if not one.students]
     plot = _bars(
@@ -198,6 +200,7 @@ def instructor_page(
     notebooks: Mapping[str, bytes],
     released: bytes,
     templates: Path | None = None,
+    asked: Mapping[str, Question] = MappingProxyType({}),
 ) -> bytes:
     """The page.
 
@@ -207,6 +210,7 @@ def instructor_page(
         notebooks: what was handed in, by student; without it nothing is compared.
         released: the notebook that was handed out.
         templates: folder of the course's own templates.
+        asked: the questions of the set, whose slips are counted.
 
     Returns:
         The HTML file. It names students: it is for those who grade.
@@ -218,7 +222,7 @@ def instructor_page(
         submissions=len(grades),
         scores=_scores(grades),
         questions=_questions(grades),
-        mistakes=_mistakes(problem_set, grades),
+        mistakes=_mistakes(asked, grades),
         stops=_stops(grades),
         alike=_alike(grades, notebooks, released),
         cost=_cost(grades),

@@ -7,13 +7,14 @@ one group count once for each member, as each has a grade.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autograder.graded import Graded
+from autograder.question import Question
 
 
 @dataclass(frozen=True)
@@ -133,18 +134,12 @@ def scores(grades: Sequence[Graded]) -> NDArray[np.float64]:
     return np.array([grade.raw for grade in graded(grades)], dtype=np.float64)
 
 
-def mistakes(problem_set: str, grades: Sequence[Graded]) -> list[Mistake]:
-    """Every misconception of the set's checks with the number of students it was recognised in, the most frequent first.
+def mistakes(asked: Mapping[str, Question], grades: Sequence[Graded]) -> list[Mistake]:
+    """Every slip of a set's questions, given by name, with the number of students it was recognised in, the most frequent first.
 
     Those that were never recognised are there too, with 0: a check for a mistake that nobody makes is worth knowing.
     """
-    from autograder.checks import checks_of, problem_sets
-
-    known = {
-        (question.id.split(".", 1)[1], slip.id): slip.sentence
-        for question in (checks_of(problem_set) if problem_set in problem_sets() else ())
-        for slip in question.slips
-    }
+    known = {(name, slip.id): slip.sentence for name, question in asked.items() for slip in question.slips}
     read: dict[tuple[str, str], str] = {}
     counts: Counter[tuple[str, str]] = Counter()
     for grade in graded(grades):

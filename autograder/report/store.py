@@ -7,13 +7,15 @@ the place of the check's, or of "pending".
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from autograder.course import CourseError, default_gradebook
 from autograder.files import write_if_changed
 from autograder.gradebook import given_by_people
 from autograder.graded import Graded, decode_results, encode_results, with_given
+from autograder.question import Question
 from autograder.report.export import own_csv
 from autograder.report.feedback import feedback
 
@@ -75,7 +77,13 @@ def _submissions(grades: Sequence[Graded], problem_set: str, out: Path) -> dict[
     return {student: place.read_bytes() for student, place in places.items() if place.is_file()}
 
 
-def write(problem_set: str, grades: Sequence[Graded], out: Path, templates: Path | None = None) -> None:
+def write(
+    problem_set: str,
+    grades: Sequence[Graded],
+    out: Path,
+    templates: Path | None = None,
+    asked: Mapping[str, Question] = MappingProxyType({}),
+) -> None:
     """Write results.json, grades.csv, instructor.html and a feedback page for each student.
 
     Feedback of students no longer there is removed; a file that would not change is not touched.
@@ -85,6 +93,7 @@ def write(problem_set: str, grades: Sequence[Graded], out: Path, templates: Path
         grades: with the points that a person gave, see :func:`add_manual`.
         out: folder of the results.
         templates: folder of the course's own templates.
+        asked: the questions of the set, whose slips the instructor's page counts.
     """
     from autograder.report.instructor import instructor_page
 
@@ -96,7 +105,7 @@ def write(problem_set: str, grades: Sequence[Graded], out: Path, templates: Path
     write_if_changed(
         out / "instructor.html",
         instructor_page(
-            problem_set, grades, notebooks, released.read_bytes() if notebooks else b"", templates
+            problem_set, grades, notebooks, released.read_bytes() if notebooks else b"", templates, asked
         ),
     )
 
