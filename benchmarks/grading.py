@@ -26,7 +26,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from autograder.course import CELL_TIMEOUT, checkout
+from autograder.course import CELL_TIMEOUT, checkout, questions_of
 from autograder.files import write_whole
 from autograder.perform import attempt, quiet
 from autograder.proof.play import play
@@ -91,7 +91,7 @@ def compute(notebook: bytes) -> None:
             for case in question.draw(0):
                 attempt(namespace, case.call, question.results(case.call), tensors=question.tensors)
 
-    play(notebook, PS, put)
+    play(notebook, questions_of(checkout(), PS), put)
 
 
 def _each(notebooks: list[bytes], one: Callable[[bytes], None]) -> float:

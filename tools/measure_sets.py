@@ -57,7 +57,7 @@ def grading_seconds(problem_set: str, submissions: Path, out: Path) -> float:
     place = out / "in"
     place.mkdir(parents=True)
     (place / "student.ipynb").write_bytes((submissions / "solution.ipynb").read_bytes())
-    plan = Plan(problem_set, out / "out", Execution(unsafe=True), Cluster(workers=1))
+    plan = Plan(checkout(), problem_set, out / "out", Execution(unsafe=True), Cluster(workers=1))
     (found,) = grade(plan, place)
     if found.problem:
         raise RuntimeError(f"{problem_set} could not be graded: {found.problem}")

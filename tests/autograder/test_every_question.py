@@ -13,33 +13,50 @@ import numpy as np
 import pytest
 
 from autograder.asking import probe_text
-from autograder.checks import REGISTRY, UnknownQuestionError, checks_of, problem_sets
-from autograder.course import problem_sets as sources
-from autograder.course import source_of
+from autograder.catalogue import OWN, BrokenQuestionError, Catalogue, UnknownQuestionError
+from autograder.course import problem_sets, source_of
+
+CATALOGUE = Catalogue(OWN)
+QUESTIONS = {question.id: question for question in CATALOGUE}
+EVERY = pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
 
 
-def test_registry_names_every_question_once(root):
-    assert problem_sets() == [
-        name for name in sources(root) if 'check="' in source_of(root, name).read_text()
-    ]
-    assert len(set(REGISTRY)) == len(REGISTRY) == sum(len(checks_of(name)) for name in problem_sets())
-    assert all(name == check.id for name, check in REGISTRY.items())
+def test_the_catalogue_names_every_question_once(root):
+    asked = [name for name in problem_sets(root) if 'check="' in source_of(root, name).read_text()]
+    assert CATALOGUE.sets() == asked
+    assert len(QUESTIONS) == sum(len(CATALOGUE.questions(name)) for name in asked)
     with pytest.raises(
         UnknownQuestionError, match=r"^no question is called 'ps2.nope'; there are: .*ps2.sine_derivative"
     ):
-        REGISTRY["ps2.nope"]
+        CATALOGUE["ps2.nope"]
     with pytest.raises(
         UnknownQuestionError, match=r"no problem set is called 'ps9'; there are: .*ps2_surrogates"
     ):
-        checks_of("ps9")
+        CATALOGUE.questions("ps9")
 
 
-EVERY = pytest.mark.parametrize("question", REGISTRY.values(), ids=REGISTRY)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("def broken(:", r"ps9_mine.mine\.py: SyntaxError"),
+        ("from nowhere import x", r"mine\.py: ModuleNotFoundError: No module named 'nowhere'"),
+        (
+            "from autograder.question import Question\n"
+            "QUESTION = Question('ps9.other', '', (), lambda rng: [], ())",
+            r"mine\.py: its question is called 'ps9.other'; expected 'ps9.mine'",
+        ),
+    ],
+)
+def test_a_broken_question_names_its_file(tmp_path, content, said):
+    (tmp_path / "ps9_mine").mkdir()
+    (tmp_path / "ps9_mine" / "mine.py").write_text(content)
+    with pytest.raises(BrokenQuestionError, match=said):
+        Catalogue(tmp_path).questions("ps9_mine")
 
 
 @cache
 def drawn(question, seed):
-    return REGISTRY[question].draw(seed)
+    return QUESTIONS[question].draw(seed)
 
 
 @EVERY
@@ -51,7 +68,7 @@ def test_every_question_is_complete(question):
     ids = [slip.id for slip in question.slips]
     assert len(set(ids)) == len(ids)
     assert {case.group for case in drawn(question.id, 1)} == {group.id for group in question.groups}
-    assert all(name in REGISTRY for name in question.uses.values())
+    assert all(name in QUESTIONS for name in question.uses.values())
     for name in question.withheld:
         module, attribute = name.rsplit(".", 1)
         assert hasattr(__import__(module, fromlist=[attribute]), attribute)

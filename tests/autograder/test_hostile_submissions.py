@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from autograder.batch import Cluster
-from autograder.course import COURSE_ID
+from autograder.course import COURSE_ID, checkout
 from autograder.grade import Execution, Plan, grade
 from autograder.isolation.limits import Limits
 from autograder.isolation.sandbox import BOOT
@@ -29,7 +29,7 @@ from autograder.proof import samples
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
 
-PS = "ps0_start"
+PS, ROOT = "ps0_start", checkout()
 QUESTIONS = ("spike_count", "longest_silence", "shares")
 NOTHING, ALL = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 RIGHT_COUNT = "def spike_count(charge, threshold):\n    return int((charge >= threshold).sum())\n"
@@ -237,8 +237,8 @@ HOSTILE = {
     ),
     "asks the checks for what is expected": Case(
         answers(
-            spike_count="def spike_count(charge, threshold):\n    from autograder.checks import REGISTRY\n"
-            "    return REGISTRY['ps0.spike_count'].expected({{'charge': charge, 'threshold': threshold}})['count']"
+            spike_count="def spike_count(charge, threshold):\n    from autograder.checks import find\n"
+            "    return find('ps0.spike_count').answer['spike_count'](charge, threshold)"
         )
     ),
     "looks through the frames": Case(answers(spike_count=FRAMES)),
@@ -384,7 +384,7 @@ def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     before = set(psutil.pids())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Execution, "limits", property(lambda self: FEW))
-        found = grade(Plan(PS, out, Execution(unsafe=True), Cluster(workers=2)), folder)
+        found = grade(Plan(ROOT, PS, out, Execution(unsafe=True), Cluster(workers=2)), folder)
     listener.close()
     return Run({one.student: one for one in found}, out, reached, before)
 

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from autograder import release
+from autograder.cli import app
 from autograder.course import checkout, exercise_of, problem_sets, source_of
 from autograder.source import KERNEL, solution_notebook
 
@@ -61,10 +62,10 @@ def test_cells_are_identified_and_locked(student):
 
 
 def test_every_check_has_its_cell_and_its_points(student):
-    from autograder.checks import checks_of
+    from autograder.course import questions_of
 
     cells = {cell["id"]: cell for cell in json.loads(student)["cells"]}
-    for check in checks_of(PS):
+    for check in questions_of(checkout(), PS).values():
         cell = cells[check.id.split(".")[1]]
         assert "".join(cell["source"]) == f'check("{check.id}")'
         assert cell["metadata"]["nbgrader"]["points"] == check.points
@@ -72,7 +73,7 @@ def test_every_check_has_its_cell_and_its_points(student):
 
 def called(*arguments):
     """The exit status of the command, and what it says."""
-    done = CliRunner().invoke(release.app, arguments)
+    done = CliRunner().invoke(app, ["release", *arguments])
     return done.exit_code, done.output
 
 
@@ -97,10 +98,10 @@ def test_release_writes_only_what_changed(copy):
 
     source = source_of(copy, PS)
     source.write_text(source.read_text().replace("## Hand in", "## Hand it in"))
-    assert called("--check", PS) == (1, f"exercises/{PS}/{PS}.ipynb is stale; run: make exercises\n")
+    assert called("--check", PS) == (1, f"exercises/{PS}/{PS}.ipynb is stale; run: snngrade release {PS}\n")
     assert called(PS) == (0, f"exercises/{PS}/{PS}.ipynb: written\n")
     assert b"Hand it in" in target.read_bytes()
 
 
 def test_wrong_calls_are_one_line(copy):
-    assert called("ps9") == (2, f"release: no problem set is called 'ps9'; there are: {PS}\n")
+    assert called("ps9") == (2, f"snngrade: no problem set is called 'ps9'; there are: {PS}\n")

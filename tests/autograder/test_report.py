@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.checks import checks_of
+from autograder.catalogue import OWN, Catalogue
 from autograder.checks.message import html
 from autograder.course import COURSE_ID, configure, source_of
 from autograder.graded import Graded, Mark, Trouble
@@ -28,6 +28,7 @@ from autograder.result import Failure, GroupResult, Said, number
 from .outcomes import WRONG_PART, checked, failing, read_by_person
 
 PS = "ps2_surrogates"
+ASKED = Catalogue(OWN).questions(PS)
 
 
 def graded(student, a=0.5, b=None, **more):
@@ -171,7 +172,7 @@ def test_feedback_shows_no_reference_no_test_and_one_element_only(root):
         for question in ("sine_derivative", "sine_surrogate", "power_surrogate"):
             if question not in sample.answers:
                 continue
-            check = next(check for check in checks_of(PS) if check.id.endswith(f".{question}"))
+            check = ASKED[question]
             namespace = {"__name__": "__main__"}
             exec(setup, namespace)
             exec(sources[f"{question}_answer"], namespace)
@@ -253,12 +254,12 @@ def test_misconceptions_are_counted_once_for_each_student_and_question():
     slip = replace(WRONG_PART, slip=Said("alpha_as_sharpness", "What was read."))
     twice = checked(0.0, groups=(slip, replace(slip, id="again")))
     one = Graded("a", {"sine_derivative": twice})
-    found = statistics.mistakes(PS, [one, replace(one, student="c"), Graded("b", problem="x")])
+    found = statistics.mistakes(ASKED, [one, replace(one, student="c"), Graded("b", problem="x")])
     assert (found[0].id, found[0].question, found[0].students) == ("alpha_as_sharpness", "sine_derivative", 2)
     assert found[0].message == "What was read."
     assert all(mistake.message for mistake in found)
     assert {mistake.students for mistake in found[1:]} == {0}
-    assert len(found) == sum(len(check.slips) for check in checks_of(PS))
+    assert len(found) == sum(len(check.slips) for check in ASKED.values())
 
 
 def test_stops_name_place_and_reason():

@@ -10,8 +10,7 @@ import sys
 import nbformat
 import pytest
 
-from autograder.checks import checks_of
-from autograder.course import problem_sets
+from autograder.course import problem_sets, questions_of
 from autograder.grade import Execution, Plan, grade
 from autograder.proof import samples
 from autograder.proof.settings import settings, shorten
@@ -52,7 +51,7 @@ def test_unmodified_nbgrader_gives_the_solution_all_points_and_the_release_none(
         assert grades[name].problem == ""
         got = {part: one.score for part, one in grades[name].questions.items() if not one.manual}
         sample = samples.sample(root, problem_set, name)
-        assert got == {one.id.split(".")[1]: sample.points(one) for one in checks_of(problem_set)}
+        assert got == {one.id.split(".")[1]: sample.points(one) for one in questions_of(ROOT, problem_set).values()}
     executed = tmp_path / "course" / "autograded" / "solution" / problem_set / f"{problem_set}.ipynb"
     cells = [cell for cell in nbformat.read(executed, as_version=4).cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in cells if cell.source.strip())

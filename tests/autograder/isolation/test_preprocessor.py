@@ -20,7 +20,7 @@ from nbgrader.utils import determine_grade
 from traitlets.config import Config
 
 from autograder.course import configure
-from autograder.isolation import preprocessor, runner
+from autograder.isolation import preprocessor
 from autograder.isolation.preprocessor import IsolatedExecute, use_isolation
 from autograder.isolation.source import WarmParent
 from autograder.result import Result
@@ -32,10 +32,22 @@ from .toy import RIGHT, cells, code, notebook
 pytestmark = pytest.mark.xdist_group("isolation")
 
 
+class ToyCatalogue:
+    """The toy set in the place of a folder of questions."""
+
+    def __init__(self, checks: Path) -> None:
+        pass
+
+    def sets(self) -> list[str]:
+        return ["toy"]
+
+    def questions(self, problem_set: str) -> Any:
+        return toy.QUESTIONS
+
+
 @pytest.fixture(autouse=True)
 def toy_set(monkeypatch: pytest.MonkeyPatch, warm_parent: WarmParent) -> None:
-    monkeypatch.setattr(runner, "checks_of", lambda name: toy.CHECKS)
-    monkeypatch.setattr(preprocessor, "problem_sets", lambda: ["toy"])
+    monkeypatch.setattr(preprocessor, "Catalogue", ToyCatalogue)
     monkeypatch.setattr(preprocessor, "shared_warm_parent", lambda folder, unsafe=False: warm_parent)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from autograder.checks.message import plain
-from autograder.course import checkout
+from autograder.course import checkout, questions_of
 from autograder.graded import Graded, decode_results, encode_results
 from autograder.isolation import runner
 from autograder.isolation.limits import Limits
@@ -26,17 +26,11 @@ from .toy import RELEASED, RIGHT, cells, notebook
 pytestmark = pytest.mark.xdist_group("isolation")
 
 
-@pytest.fixture(autouse=True)
-def toy_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = runner.checks_of
-    monkeypatch.setattr(runner, "checks_of", lambda name: toy.CHECKS if name == "toy" else real(name))
-
-
 def grade(
     warm_parent: WarmParent, content: list[dict[str, Any]], limits: Limits = NORMAL, seed: int = 5
 ) -> Graded:
     return runner.grade_notebook(
-        notebook(content), "toy", seed, limits, workers=warm_parent, released=RELEASED
+        notebook(content), toy.QUESTIONS, seed, limits, workers=warm_parent, released=RELEASED
     )
 
 
@@ -171,10 +165,11 @@ def test_a_doubled_question_counts_once_where_it_first_stands(warm_parent: WarmP
 def test_the_words_are_the_same_in_isolation_and_in_the_notebook(warm_parent: WarmParent) -> None:
     """An untouched notebook: the scores and the messages are those that it gets in this process."""
     root, problem_set = checkout(), "ps2_surrogates"
+    questions = questions_of(root, problem_set)
     data = shorten(student_notebook(root, problem_set), settings(root, problem_set).brief)
-    report = runner.grade_notebook(data, problem_set, PUBLIC_SEED, Limits(), workers=warm_parent)
+    report = runner.grade_notebook(data, questions, PUBLIC_SEED, Limits(), workers=warm_parent)
     assert report.trouble == ()
     assert {mark.score for mark in report.questions.values()} == {0.0}
-    for question, result in play(data, problem_set, run).items():
+    for question, result in play(data, questions, run).items():
         mark = report.questions[question.split(".")[1]]
         assert replace(mark.result, hints=()) == result

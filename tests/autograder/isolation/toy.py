@@ -46,6 +46,8 @@ CHECKS = (
     _question("energy", "energy", _cases("energy", (2, 2)), lambda x: None, _judge, tensors=False),
 )  # fmt: skip
 
+QUESTIONS = {question.id.removeprefix("toy."): question for question in CHECKS}
+
 RIGHT = {
     "answer_double": "def double(x):\n    return x + x",
     "answer_slope": "def cube(x):\n    return x * x * x",

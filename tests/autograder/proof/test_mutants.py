@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from autograder.checks import problem_sets
+from autograder.catalogue import OWN, Catalogue
 from autograder.course import CourseError, checkout
 from autograder.notebook import Cell
 from autograder.proof import mutants
@@ -21,7 +21,7 @@ from autograder.proof.settings import settings
 from autograder.question import Case, Group, Question, Tolerance, call
 
 ROOT = checkout()
-SETS = problem_sets()
+SETS = Catalogue(OWN).sets()
 
 
 def test_trials_of_a_set_hold_the_cells_before_and_the_answer():

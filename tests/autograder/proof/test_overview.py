@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-from autograder.checks import checks_of
-from autograder.checks import problem_sets as checked
-from autograder.course import exercise_of, problem_sets
+from autograder.course import exercise_of, problem_sets, questions_of
 from autograder.notebook import read
 from autograder.proof.overview import SetRow, _objectives, sources_of_table, table_of_sets
 
@@ -20,9 +18,9 @@ def test_points_and_questions_are_those_of_the_head_the_checks_and_the_notebook(
         assert (row.checked_points, row.read_points) == (float(said[1]), float(said[2])), row.name
         assert row.time.startswith("about ")
         assert row.computing.startswith("about ")
-        if row.name in checked():
-            assert row.checked == len(checks_of(row.name))
-            assert row.checked_points == sum(check.points for check in checks_of(row.name))
+        if questions_of(root, row.name):
+            assert row.checked == len(questions_of(root, row.name))
+            assert row.checked_points == sum(check.points for check in questions_of(root, row.name).values())
         graded = [cell for cell in cells if cell.graded]
         assert row.checked + row.read == len(graded)
         assert row.checked_points + row.read_points == sum(cell.points for cell in graded)

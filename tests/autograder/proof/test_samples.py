@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from autograder.checks import checks_of, problem_sets
+from autograder.catalogue import OWN, Catalogue
 from autograder.course import CourseError, checkout
 from autograder.isolation import runner
 from autograder.isolation.limits import Limits
@@ -20,7 +20,14 @@ from autograder.proof.settings import settings, shorten
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of wrong formulas, on edge cases
 ROOT = checkout()
-SETS = problem_sets()
+CATALOGUE = Catalogue(OWN)
+SETS = CATALOGUE.sets()
+
+
+def questions_in(problem_set):
+    return list(CATALOGUE.questions(problem_set).values())
+
+
 LIMITS = Limits(cell_seconds=240, notebook_seconds=900)
 
 
@@ -55,13 +62,13 @@ def test_sample_gets_exactly_what_it_must(problem_set, name, warm_parent):
     released = samples.released_notebook(ROOT, problem_set)
     graded = runner.grade_notebook(
         shorten(samples.build(ROOT, problem_set, sample, released), brief),
-        problem_set,
+        CATALOGUE.questions(problem_set),
         PUBLIC_SEED,
         LIMITS,
         workers=warm_parent,
         released=shorten(released, brief),
     )
-    questions = {name_of(question): question for question in checks_of(problem_set)}
+    questions = {name_of(question): question for question in questions_in(problem_set)}
     assert set(graded.questions) == set(questions)
     assert graded.trouble == ()
     assert graded.restarts == 0
@@ -75,18 +82,18 @@ def test_sample_gets_exactly_what_it_must(problem_set, name, warm_parent):
 @pytest.mark.parametrize("problem_set", EVERY_SET)
 def test_right_samples_get_all_and_the_untouched_one_nothing(problem_set):
     entries = ENTRIES[problem_set]
-    for question in checks_of(problem_set):
+    for question in questions_in(problem_set):
         for name in (SOLUTION, "second_correct"):
             assert entries[name].points(question) == question.points, name
         assert entries[RELEASE].points(question) == 0
     second, reference = sources(problem_set, "second_correct"), sources(problem_set, SOLUTION)
-    for question in map(name_of, checks_of(problem_set)):
+    for question in map(name_of, questions_in(problem_set)):
         assert second[f"{question}{ANSWER}"] != reference[f"{question}{ANSWER}"], (
             f"{question}: the second correct answer is the first one"
         )
 
 
-@pytest.mark.parametrize(("problem_set", "question"), each(checks_of))
+@pytest.mark.parametrize(("problem_set", "question"), each(questions_in))
 def test_every_question_has_three_different_wrong_answers(problem_set, question):
     wrong = [sample.name for sample in ENTRIES[problem_set].values() if sample.fails(question)]
     attempts = {
@@ -96,7 +103,7 @@ def test_every_question_has_three_different_wrong_answers(problem_set, question)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("problem_set", "question"), each(checks_of))
+@pytest.mark.parametrize(("problem_set", "question"), each(questions_in))
 def test_every_slip_is_found(problem_set, question):
     """By a sample, or, where it says what comes back, by answering exactly that."""
     by_sample = {
@@ -138,7 +145,7 @@ def made_by(question, slip):
     return see
 
 
-@pytest.mark.parametrize(("problem_set", "question"), each(checks_of))
+@pytest.mark.parametrize(("problem_set", "question"), each(questions_in))
 def test_no_slip_calls_a_right_answer_wrong(problem_set, question):
     """What a slip gives differs from what is right, in at least one case and by more than the tolerance."""
     compared = tuple(group for group in question.groups if group.judge is None)
@@ -179,7 +186,7 @@ def test_an_entry_is_an_edit_and_what_fails(home):
     root = home.parents[1]
     assert [one.name for one in samples.samples(root, "ps0_start")] == [SOLUTION, RELEASE, "half_read"]
     sample = samples.sample(root, "ps0_start", "half_read")
-    count, silence, _ = checks_of("ps0_start")
+    count, silence = (CATALOGUE["ps0.spike_count"], CATALOGUE["ps0.longest_silence"])
     assert sample.fails(count) == {"edges": ("strict_threshold", "(value)")}
     assert sample.fails(silence) == {}
     edges = next(group for group in count.groups if group.id == "edges")
@@ -231,7 +238,7 @@ def test_unknown_samples_are_told(root, tmp_path):
 
 
 def test_what_is_not_as_expected_is_reported_by_group():
-    count = checks_of("ps0_start")[0]
+    count = CATALOGUE["ps0.spike_count"]
     cases = count.draw(1)
     right = judge(count, cases, lambda at, case: Seen(right_values(count, case.call)), seed=1)
     assert ENTRIES["ps0_start"][SOLUTION].mismatches(count, right) == []

@@ -7,13 +7,15 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from autograder.checks import problem_sets
+from autograder.catalogue import OWN, Catalogue
 from autograder.course import CourseError
 from autograder.proof.__main__ import app
 from autograder.proof.samples import sample
 from autograder.proof.seeds import luck
 
-IN_SETS = [pytest.param(name, marks=pytest.mark.xdist_group(f"samples-{name}")) for name in problem_sets()]
+IN_SETS = [
+    pytest.param(name, marks=pytest.mark.xdist_group(f"samples-{name}")) for name in Catalogue(OWN).sets()
+]
 
 
 @pytest.mark.slow
