@@ -38,7 +38,8 @@ def printed(result: Result) -> str:
 
 def next_hint(result: Result) -> int:
     """The hint that can be asked for next; 0 where there is none, or no need of one."""
-    return 0 if result.score == result.points or len(result.hints) == 3 else len(result.hints) + 1
+    asked, there = len(result.hints), result.hints_there
+    return asked + 1 if result.score < result.points and asked < there else 0
 
 
 def plain(result: Result) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from autograder.checks.message import printed, said
 from autograder.graded import Graded
 from autograder.rendering import render, words
+from autograder.result import mend_first
 
 
 def _titles(graded: Graded) -> dict[str, str]:
@@ -19,6 +20,13 @@ def _titles(graded: Graded) -> dict[str, str]:
         name: mark.result.title if mark.result is not None else words(name).capitalize()
         for name, mark in graded.questions.items()
     }
+
+
+def _mend(graded: Graded) -> dict[str, str]:
+    """For a question that lost points and uses an earlier one that did: the earlier one's grade_id."""
+    results = {mark.result.question: mark.result for mark in graded.questions.values() if mark.result}
+    names = {mark.result.question: name for name, mark in graded.questions.items() if mark.result}
+    return {names[later]: names[earlier] for later, earlier in mend_first(results).items()}
 
 
 def feedback(problem_set: str, graded: Graded, templates: Path | None = None) -> bytes:
@@ -39,6 +47,7 @@ def feedback(problem_set: str, graded: Graded, templates: Path | None = None) ->
         title=f"{problem_set}: feedback for {graded.student}",
         graded=graded,
         titles=_titles(graded),
+        mend=_mend(graded),
         more=more,
         said=said,
         printed=printed,

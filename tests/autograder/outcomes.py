@@ -23,7 +23,7 @@ def result(score: float = 0.5, **changes) -> Result:
     """Two groups of half a point: one right, the other right only where the score is 1."""
     other = replace(WRONG_PART, score=0.5, failure=None, slip=None) if score == 1.0 else WRONG_PART
     hints = () if score == 1.0 else ("Look `there`.",)
-    whole = Result("ps9.a", "The slope", 1.0, score, 7, (RIGHT_PART, other), hints, "<hello>")
+    whole = Result("ps9.a", "The slope", 1.0, score, 7, (RIGHT_PART, other), hints, "<hello>", 3)
     return replace(whole, **changes)
 
 

@@ -113,6 +113,16 @@ def test_feedback_gives_no_hint_for_a_full_score_and_none_twice():
     assert feedback("ps9", graded("ada")).count(b"Hint.") == 1
 
 
+def test_feedback_says_what_to_mend_first():
+    """Only where the earlier question lost points as well."""
+    later = checked(0.0, question="ps9.b", title="The rest", rests_on=("ps9.a",))
+    page = feedback("ps9", Graded("ada", {"a": checked(0.5), "b": later}))
+    text = " ".join("".join(offline_and_accessible(page).text).split())
+    assert "First mend The slope: this question uses what it asks for." in text
+    assert text.count("First mend") == 1
+    assert b"First mend" not in feedback("ps9", Graded("ada", {"a": checked(1.0), "b": later}))
+
+
 @given(st.text(max_size=200), st.text(max_size=40))
 def test_whatever_a_student_writes_is_text(message, name):
     failure = Failure("value", message, 0, message, (), None)
