@@ -70,7 +70,7 @@ EXTENSIONS = {"contents", "course_map", "course_pages", "typography"}  # of the 
     [
         ("snnkit", ()),
         ("autograder", ("grading", "postgres")),
-        ("solutions", ("grading",)),
+        ("solutions", ("grading", "dev")),
         ("experiments", ()),
         ("book", ("book",)),
         ("benchmarks", ("grading", "bench")),
