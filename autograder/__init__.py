@@ -1,22 +1,24 @@
-"""Checks, grading and reports of the course.
+"""The grader: questions, what is right and wrong about an answer, isolation, grades and reports.
 
-A notebook needs one name of it: ``from autograder import check``. It is imported when it is asked for, so that the
-command line answers at once.
+A notebook needs ``from autograder import check`` (and ``failing``, for the failing case), the file of a small question
+``from autograder import light``. Names are imported when they are asked for, so that the command line answers at once.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autograder.checks import check
+    from autograder.in_notebook import check, failing
+    from autograder.light_form import light
 
-__all__ = ["check"]
+__all__ = ["check", "failing", "light"]
+
+_PLACES = {"check": "in_notebook", "failing": "in_notebook", "light": "light_form"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "check":
-        from autograder.checks import check
-
-        return check
+    if name in _PLACES:
+        return getattr(importlib.import_module(f"autograder.{_PLACES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -56,8 +56,7 @@ class Catalogue:
         """Names of the sets: folders that hold Python files."""
         if not self.checks.is_dir():
             return []
-        old = [path.stem for path in self.checks.glob("ps*.py")]  # not ported yet
-        return sorted([*old, *(path.name for path in self.checks.iterdir() if any(path.glob("*.py")))])
+        return sorted(path.name for path in self.checks.iterdir() if any(path.glob("*.py")))
 
     def questions(self, problem_set: str) -> dict[str, Question]:
         """Questions of a set by name, the part of the id after the dot; in the order of their names.
@@ -71,11 +70,6 @@ class Catalogue:
         if problem_set not in self.sets():
             known = ", ".join(self.sets()) or "none"
             raise UnknownQuestionError(f"no problem set is called {problem_set!r}; there are: {known}")
-        if (self.checks / f"{problem_set}.py").is_file():  # not ported yet
-            from autograder.adapted import adapted
-
-            module = importlib.import_module(f"{self.package}.{problem_set}")
-            return {check.id.split(".", 1)[1]: adapted(check) for check in module.CHECKS}
         return _questions(self.package, self.checks / problem_set)
 
     def __getitem__(self, question: str) -> Question:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from autograder import notebook
 from autograder.batch import THIS_MACHINE, Cluster, Job, run
-from autograder.checks.message import plain
 from autograder.collect import RefusedError, Submission, collect, sanitise
 from autograder.course import (
     CELL_TIMEOUT,
@@ -32,6 +31,7 @@ from autograder.gradebook import extensions, write_gradebook
 from autograder.graded import Graded, Mark, keep, kept
 from autograder.groups import ALONE, Groups
 from autograder.isolation.limits import Limits
+from autograder.message import plain
 from autograder.notebook import Cell, Notebook, answers_before, by_name, read, restore
 from autograder.seeds import course_secret, student_seed
 

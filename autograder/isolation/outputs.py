@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from autograder.checks.message import html, plain
+from autograder.message import html, plain
 from autograder.notebook import Cell
 from autograder.result import Result
 

@@ -29,10 +29,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from autograder.checks.message import plain
 from autograder.course import CourseError, exercise_of, home_of, questions_of, source_of
 from autograder.files import write_if_changed
 from autograder.graded import Graded
+from autograder.message import plain
 from autograder.notebook import parse, read, with_sources, write
 from autograder.proof.edits import EditError, edited
 from autograder.question import Question

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autograder.checks.message import printed, said
 from autograder.graded import Graded
+from autograder.message import printed, said
 from autograder.rendering import render, words
 from autograder.result import mend_first
 

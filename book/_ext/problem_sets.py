@@ -9,8 +9,8 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from autograder.checks.core import number
 from autograder.proof.overview import SetRow, sources_of_table, table_of_sets
+from autograder.result import number
 
 
 def row_text(row: SetRow) -> str:

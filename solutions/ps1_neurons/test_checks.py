@@ -9,7 +9,6 @@ import pytest
 import torch
 from spikingjelly.activation_based import neuron
 
-from autograder.checks import grade
 from autograder.checks.ps1_neurons import (
     decoding,
     delta_code,
@@ -21,6 +20,7 @@ from autograder.checks.ps1_neurons import (
     mystery_neuron,
     rate_code,
 )
+from autograder.in_notebook import grade
 from autograder.judging import computed, right_values
 from autograder.question import call
 from snnkit import dynamics

@@ -11,7 +11,6 @@ import torch
 from spikingjelly.activation_based import functional, neuron, surrogate
 
 import autograder
-from autograder.checks import grade
 from autograder.checks.ps2_surrogates import (
     power_surrogate,
     sine,
@@ -20,6 +19,7 @@ from autograder.checks.ps2_surrogates import (
     training,
     two_layer_snn,
 )
+from autograder.in_notebook import grade
 from autograder.judging import right_values, run
 from autograder.perform import attempt
 from autograder.question import call

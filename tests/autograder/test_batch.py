@@ -20,13 +20,13 @@ import pytest
 from autograder import batch, gradebook
 from autograder.batch import Cluster, Job
 from autograder.catalogue import OWN, Catalogue
-from autograder.checks.message import plain
 from autograder.course import COURSE_ID, CourseError, checkout
 from autograder.deadlines import Deadline
 from autograder.grade import Execution, Plan, grade
 from autograder.graded import Graded, Mark
 from autograder.groups import Groups
 from autograder.isolation.limits import Limits
+from autograder.message import plain
 from autograder.proof.samples import write_samples
 from autograder.report import store
 from tests.support import initdb

@@ -233,11 +233,11 @@ HOSTILE = {
     "takes another question's name": Case(marks("spike_count_answer", grade_id="spike_count")),
     "replaces check": Case(first("check = lambda *a, **k: 1.0")),
     "replaces the grader's functions": Case(
-        first("import autograder, autograder.checks\nautograder.check = autograder.checks.grade = lambda *a, **k: 1.0")
+        first("import autograder, autograder.in_notebook\nautograder.check = autograder.in_notebook.grade = lambda *a, **k: 1.0")
     ),
     "asks the checks for what is expected": Case(
         answers(
-            spike_count="def spike_count(charge, threshold):\n    from autograder.checks import find\n"
+            spike_count="def spike_count(charge, threshold):\n    from autograder.in_notebook import find\n"
             "    return find('ps0.spike_count').answer['spike_count'](charge, threshold)"
         )
     ),

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import convert
 
-from autograder.checks.message import html, plain
 from autograder.failing_case import failing_case
 from autograder.judging import PUBLIC_SEED, apart, run
 from autograder.light_form import light
+from autograder.message import html, plain
 from autograder.perform import FormError, materialise
 from autograder.question import Case, Group, Question, Slip, Tolerance, call
 from autograder.result import Place, Result, Said, from_json, mend_first, number, to_json

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from autograder.checks import message
+from autograder import message
 from autograder.cli import app
 from autograder.course import CourseError
 from autograder.graded import Graded

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.catalogue import OWN, Catalogue
-from autograder.checks.message import html
 from autograder.course import COURSE_ID, configure, source_of
 from autograder.graded import Graded, Mark, Trouble
 from autograder.judging import right_values, run
+from autograder.message import html
 from autograder.proof import samples
 from autograder.rendering import duration
 from autograder.report import statistics, store

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from autograder.checks.message import plain
 from autograder.course import checkout, questions_of
 from autograder.graded import Graded, decode_results, encode_results
 from autograder.isolation import runner
 from autograder.isolation.limits import Limits
 from autograder.isolation.source import WarmParent
 from autograder.judging import PUBLIC_SEED, run
+from autograder.message import plain
 from autograder.proof.play import play
 from autograder.proof.settings import settings, shorten
 from autograder.release import student_notebook

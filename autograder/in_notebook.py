@@ -1,0 +1,112 @@
+"""What a notebook calls: ``check`` puts a question to the answer in it, ``failing`` takes the failing case in hand."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from autograder.catalogue import OWN, Catalogue, UnknownQuestionError
+from autograder.failing_case import FailingCase, failing_case
+from autograder.judging import PUBLIC_SEED, run
+from autograder.message import html, plain
+from autograder.question import Question
+from autograder.result import Result
+
+__all__ = ["UnknownQuestionError", "check", "failing", "find", "grade"]
+
+_LAST: dict[str, tuple[Result, Question, Mapping[str, Any]]] = {}
+
+
+@cache
+def _catalogues(here: Path) -> tuple[Catalogue, ...]:
+    """The questions of the course that a folder is in, if it is in one, and those of this package."""
+    around = (folder / "checks" for folder in (here, *here.parents))
+    return (
+        *(Catalogue(place) for place in around if place.is_dir() and any(place.glob("*/*.py"))),
+        Catalogue(OWN),
+    )
+
+
+def find(question: str) -> Question:
+    """A question by its id, of the course that the working folder is in or of this package.
+
+    Raises:
+        UnknownQuestionError: no question has this id; the message lists those that exist.
+    """
+    found = _catalogues(Path.cwd())
+    for catalogue in found[:-1]:
+        if question in {one.id for one in catalogue}:
+            return catalogue[question]
+    return found[-1][question]
+
+
+def grade(question: str, namespace: Mapping[str, Any], *, seed: int = PUBLIC_SEED, hint: int = 0) -> Result:
+    """Grade the answer found in ``namespace``; see :func:`autograder.judging.run`."""
+    return run(find(question), namespace, seed=seed, hint=hint)
+
+
+def _display(result: Result) -> None:
+    ipython = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None:
+        print(plain(result))
+        return
+    from IPython.display import display
+
+    display(  # type: ignore[no-untyped-call]
+        {"text/plain": plain(result), "text/html": html(result)},
+        raw=True,
+        metadata={"autograder": asdict(result)},
+    )
+
+
+def check(
+    question: str, *, hint: int = 0, namespace: Mapping[str, Any] | None = None, seed: int = PUBLIC_SEED
+) -> float:
+    """Check the answer to a question: shows what is right and what is not yet, and gives the score.
+
+    Args:
+        question: the question's id, such as ``"ps2.sine_surrogate"``.
+        hint: 0 for none, 1 to 3 for that many hints.
+        namespace: where the answer is; by default the notebook (or module) that calls.
+        seed: draws the inputs; grading uses one that is not known beforehand.
+
+    Returns:
+        The score, a plain float. As the last expression of a graded cell, nbgrader reads it as the points.
+
+    Raises:
+        UnknownQuestionError: no question has this id.
+        ValueError: ``hint`` is not 0, 1, 2 or 3.
+    """
+    if hint not in (0, 1, 2, 3):
+        raise ValueError(f"hint must be 0, 1, 2 or 3; got {hint!r}")
+    if namespace is None:
+        caller = sys._getframe(1)
+        namespace = {**caller.f_globals, **caller.f_locals}
+    asked = find(question)
+    result = run(asked, namespace, seed=seed, hint=hint)
+    _LAST[asked.id] = result, asked, namespace
+    _display(result)
+    return result.score
+
+
+def failing(question: str, group: str = "") -> FailingCase | None:
+    """The first case that failed when a question was last checked: its arguments, what came back, what is right.
+
+    Args:
+        question: the question's id.
+        group: one of its groups; by default the first that failed.
+
+    Returns:
+        The case, whose ``call()`` asks the answer again and whose ``plot()`` draws it; None when all was right.
+
+    Raises:
+        ValueError: the question has not been checked yet.
+    """
+    if question not in _LAST:
+        raise ValueError(f'run check("{question}") first')
+    result, asked, namespace = _LAST[question]
+    return failing_case(result, asked, namespace, group)
