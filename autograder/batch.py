@@ -77,7 +77,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Settings:
+class JobSettings:
     """What all jobs of a run have in common; sent to the workers as plain data."""
 
     checks: str
@@ -107,7 +107,7 @@ class Gone(msgspec.Struct, frozen=True, tag=True):
     why: str
 
 
-Reply = Played | Refused | Gone
+JobReply = Played | Refused | Gone
 
 
 @cache
@@ -116,15 +116,15 @@ def _own_version(checks: str) -> str:
 
 
 def work(job: bytes, settings: bytes) -> bytes:
-    """Grade one submission (runs in a Dask worker): a :class:`Job` and :class:`Settings` give a reply, as JSON."""
+    """Grade one submission (runs in a Dask worker): a :class:`Job` and :class:`JobSettings` give a reply, as JSON."""
     # torch says at its import that it has no Triton, which nobody here can do anything about
     logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
     return msgspec.json.encode(
-        _reply(msgspec.json.decode(job, type=Job), msgspec.json.decode(settings, type=Settings))
+        _reply(msgspec.json.decode(job, type=Job), msgspec.json.decode(settings, type=JobSettings))
     )
 
 
-def _reply(job: Job, common: Settings) -> Reply:
+def _reply(job: Job, common: JobSettings) -> JobReply:
     if common.version != _own_version(common.checks):
         return Refused("a worker of the cluster has another version of the course installed")
     try:
@@ -143,7 +143,7 @@ def _reply(job: Job, common: Settings) -> Reply:
     return Played(replace(graded, version=common.version), outputs)
 
 
-def _workers(common: Settings) -> WorkerSource:
+def _workers(common: JobSettings) -> WorkerSource:
     """The warm parent that all workers of this machine share, otherwise this worker's own."""
     if common.door is not None:
         return visit(common.door)
@@ -236,7 +236,7 @@ def run(
         while left:
             try:
                 door = parent.door if parent else None
-                common = Settings(checks, problem_set, limits, unsafe, _own_version(checks), door)
+                common = JobSettings(checks, problem_set, limits, unsafe, _own_version(checks), door)
                 for done in _run_once(list(left.values()), common, private, cluster, parent):
                     del left[done.graded.student]
                     failed = 0
@@ -262,7 +262,7 @@ def _parent_of_this_machine(private: Path, unsafe: bool, cluster: Cluster) -> It
 
 
 def _run_once(
-    jobs: list[Job], common: Settings, private: Path, cluster: Cluster, parent: WarmParent | None
+    jobs: list[Job], common: JobSettings, private: Path, cluster: Cluster, parent: WarmParent | None
 ) -> Iterator[Played]:
     """Do jobs on one cluster, a few ahead of its workers; the warm parent starts while the cluster does.
 
@@ -279,7 +279,7 @@ def _run_once(
             yield from _results(client, jobs, common)
 
 
-def _results(client: Any, jobs: list[Job], common: Settings) -> Iterator[Played]:
+def _results(client: Any, jobs: list[Job], common: JobSettings) -> Iterator[Played]:
     """Results of jobs as they come, with a few jobs ahead of the workers; see :func:`_run_once`."""
     from distributed import wait
 
@@ -318,7 +318,7 @@ def _done(future: Any, owner: str) -> Played:
     from distributed import KilledWorker
 
     try:
-        reply = msgspec.json.decode(future.result(), type=Reply)
+        reply = msgspec.json.decode(future.result(), type=JobReply)
     except KilledWorker:
         problem = (
             f"{ALLOWED_FAILURES} processes of the grader were killed while they worked on it; grade it again"

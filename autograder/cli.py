@@ -15,7 +15,7 @@ from autograder.course import problem_sets as sets_of
 from autograder.report.cli import export_command
 
 if TYPE_CHECKING:
-    from autograder.grade import Execution, Plan
+    from autograder.grade import Execution, Grading
     from autograder.graded import Graded
 
 
@@ -95,7 +95,7 @@ def _print(problem_set: str, grades: Sequence[Graded], out: Path) -> None:
     console.print(f"Results: {out}/results.json, grades.csv and feedback/", soft_wrap=True)
 
 
-def _graded(plan: Plan, submissions: Path, anew: bool = False) -> Sequence[Graded]:
+def _graded(plan: Grading, submissions: Path, anew: bool = False) -> Sequence[Graded]:
     """Grade, report and print."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -195,11 +195,11 @@ def grade_command(
     def all_of_them() -> Sequence[Graded]:
         from autograder.batch import Cluster
         from autograder.deadlines import Deadline, due_time
-        from autograder.grade import Plan
+        from autograder.grade import Grading
         from autograder.groups import ALONE, read_groups
 
         root = checkout(course)
-        plan = Plan(
+        plan = Grading(
             root,
             problem_set,
             _folder(root, problem_set, out),
@@ -246,12 +246,12 @@ def samples_command(
     """
 
     def all_samples() -> Sequence[Graded]:
-        from autograder.grade import Plan
+        from autograder.grade import Grading
         from autograder.proof.samples import write_samples
 
         root = checkout(course)
         folder, execution = _folder(root, problem_set, out), _execution(cell_timeout, True, stock)
-        return _graded(Plan(root, problem_set, folder, execution), write_samples(root, problem_set))
+        return _graded(Grading(root, problem_set, folder, execution), write_samples(root, problem_set))
 
     grades = _run(all_samples)
     from autograder.proof.samples import differences

@@ -77,7 +77,7 @@ class Execution:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Grading:
     """What is graded, how, and where its results go.
 
     Args:
@@ -161,7 +161,7 @@ class Work:
 
 
 def grade(
-    plan: Plan,
+    plan: Grading,
     submissions: Path,
     *,
     anew: bool = False,
@@ -206,7 +206,7 @@ def grade(
     return sorted(grades, key=lambda one: one.student)
 
 
-def _released(plan: Plan) -> bytes:
+def _released(plan: Grading) -> bytes:
     """Make the assignment in the course folder where it is not up to date; the released notebook's bytes."""
     from autograder.release import generate
 
@@ -228,7 +228,7 @@ def _released(plan: Plan) -> bytes:
 
 
 def _sorted_out(
-    plan: Plan, collected: Sequence[Submission], data: bytes, released: Notebook, anew: bool
+    plan: Grading, collected: Sequence[Submission], data: bytes, released: Notebook, anew: bool
 ) -> tuple[dict[str, Graded], dict[str, Work]]:
     """What need not or cannot be graded, and what waits for it, by owner."""
     version = digest([data, plan.version.encode(), repr(plan.execution).encode()])
@@ -272,7 +272,7 @@ def _one_for_each(collected: Sequence[Submission], groups: Groups) -> Iterator[S
             yield replace(submission, student=group)
 
 
-def _graded(plan: Plan, works: Mapping[str, Work], released: Notebook) -> Iterator[Graded]:
+def _graded(plan: Grading, works: Mapping[str, Work], released: Notebook) -> Iterator[Graded]:
     """Grade what waits; the notebook that a person reads is written before the outcome is handed on."""
     if not plan.execution.isolated:
         yield from _by_nbgrader(plan, works)
@@ -312,7 +312,7 @@ def _mark(released: Cell, handed_in: Cell, checked: Mark | None) -> Mark:
     return Mark(released.points, 0.0, fault="no check grades this question")
 
 
-def _by_nbgrader(plan: Plan, works: Mapping[str, Work]) -> Iterator[Graded]:
+def _by_nbgrader(plan: Grading, works: Mapping[str, Work]) -> Iterator[Graded]:
     """Grade what waits with unmodified nbgrader."""
     from autograder.stock import autograde_with_nbgrader
 
@@ -322,7 +322,7 @@ def _by_nbgrader(plan: Plan, works: Mapping[str, Work]) -> Iterator[Graded]:
         yield replace(graded, remarks=before.remarks, handed_in=before.handed_in)
 
 
-def _of_students(plan: Plan, outcomes: Iterable[Graded]) -> Iterator[Graded]:
+def _of_students(plan: Grading, outcomes: Iterable[Graded]) -> Iterator[Graded]:
     """The grade of each student that a submission is for, with what lateness costs; an extension is one student's own."""
     extra = extensions(plan.gradebook, plan.problem_set) if plan.deadline.due is not None else {}
     for graded in outcomes:
@@ -333,7 +333,7 @@ def _of_students(plan: Plan, outcomes: Iterable[Graded]) -> Iterator[Graded]:
             yield plan.deadline.applied(own, extra.get(student, timedelta(0)))
 
 
-def _enter(plan: Plan, grades: Sequence[Graded], released: Notebook, fresh: Container[str]) -> None:
+def _enter(plan: Grading, grades: Sequence[Graded], released: Notebook, fresh: Container[str]) -> None:
     """Write the grades into the gradebook, with what the checks say as comments on the answer cells."""
     place = answers_before(released.cells)
 

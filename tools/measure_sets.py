@@ -24,7 +24,7 @@ from rich.table import Table
 from autograder.batch import Cluster
 from autograder.course import checkout, problem_sets
 from autograder.files import write_if_changed
-from autograder.grade import Execution, Plan, grade
+from autograder.grade import Execution, Grading, grade
 from autograder.proof import samples
 from autograder.proof.overview import MEASURED
 from experiments.provenance import command, hardware, versions
@@ -57,7 +57,7 @@ def grading_seconds(problem_set: str, submissions: Path, out: Path) -> float:
     place = out / "in"
     place.mkdir(parents=True)
     (place / "student.ipynb").write_bytes((submissions / "solution.ipynb").read_bytes())
-    plan = Plan(checkout(), problem_set, out / "out", Execution(unsafe=True), Cluster(workers=1))
+    plan = Grading(checkout(), problem_set, out / "out", Execution(unsafe=True), Cluster(workers=1))
     (found,) = grade(plan, place)
     if found.problem:
         raise RuntimeError(f"{problem_set} could not be graded: {found.problem}")

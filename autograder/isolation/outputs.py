@@ -11,13 +11,13 @@ from autograder.result import Result
 
 from .session import CellResult
 
-__all__ = ["Answer", "Output", "of_answer"]
+__all__ = ["CellOutcome", "Output", "of_cell"]
 
 Output = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Answer:
+class CellOutcome:
     """What came of one cell: of a question its result, of any other code cell its outputs.
 
     ``problem`` is what went wrong on this side.
@@ -52,13 +52,13 @@ def _of_run(run: CellResult) -> list[Output]:
     return outputs
 
 
-def of_answer(answer: Answer) -> list[Output]:
+def of_cell(outcome: CellOutcome) -> list[Output]:
     """Outputs of one code cell; a graded cell that no check grades gets an error.
 
     Without an output nbgrader would give such a cell full points.
     """
-    if answer.result is not None:
-        return _of_result(answer.result)
-    if answer.run is not None:
-        return _of_run(answer.run)
-    return [_error("NoCheck", f"no check grades this cell ({answer.cell.grade_id})")]
+    if outcome.result is not None:
+        return _of_result(outcome.result)
+    if outcome.run is not None:
+        return _of_run(outcome.run)
+    return [_error("NoCheck", f"no check grades this cell ({outcome.cell.grade_id})")]

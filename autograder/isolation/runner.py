@@ -20,7 +20,7 @@ from autograder.question import Question
 from autograder.result import Result
 
 from .limits import Limits
-from .outputs import Answer, Output, of_answer
+from .outputs import CellOutcome, Output, of_cell
 from .session import Session
 from .source import WorkerSource
 from .withhold import student_copy
@@ -42,7 +42,9 @@ def library_copy(questions: Questions, copies: Path) -> Path:
     return _without(frozenset(name for one in questions.values() for name in one.withheld), copies)
 
 
-def grade_cells(cells: Sequence[Cell], questions: Questions, seed: int, session: Session) -> Iterator[Answer]:
+def grade_cells(
+    cells: Sequence[Cell], questions: Questions, seed: int, session: Session
+) -> Iterator[CellOutcome]:
     """Run a notebook's cells in order and put each question where it stands."""
     asked: set[str] = set()
     for cell in cells:
@@ -50,34 +52,34 @@ def grade_cells(cells: Sequence[Cell], questions: Questions, seed: int, session:
         if cell.question and cell.grade_id in questions and cell.grade_id not in asked:
             asked.add(cell.grade_id)
             result, problem = ask(session, questions[cell.grade_id], seed)
-            yield Answer(cell, result=result, problem=problem, seconds=time.perf_counter() - begun)
+            yield CellOutcome(cell, result=result, problem=problem, seconds=time.perf_counter() - begun)
         elif cell.code and not cell.question:
-            yield Answer(cell, run=session.run_cell(cell.source), seconds=time.perf_counter() - begun)
+            yield CellOutcome(cell, run=session.run_cell(cell.source), seconds=time.perf_counter() - begun)
         else:
-            yield Answer(cell)
+            yield CellOutcome(cell)
 
 
-def _mark(answer: Answer, result: Result, hints: Sequence[str]) -> Mark:
+def _mark(outcome: CellOutcome, result: Result, hints: Sequence[str]) -> Mark:
     """A question's mark; where points were lost its result has the first hint, which every student can ask for."""
     lost = result.score < result.points
     hinted = replace(result, hints=tuple(hints[:1])) if lost else result
-    seconds = round(answer.seconds, 4)
-    return Mark(result.points, result.score, result=hinted, fault=answer.problem, seconds=seconds)
+    seconds = round(outcome.seconds, 4)
+    return Mark(result.points, result.score, result=hinted, fault=outcome.problem, seconds=seconds)
 
 
-def _marks(answers: Sequence[Answer], questions: Questions) -> dict[str, Mark]:
+def _marks(outcomes: Sequence[CellOutcome], questions: Questions) -> dict[str, Mark]:
     return {
-        answer.cell.grade_id: _mark(answer, answer.result, questions[answer.cell.grade_id].hints)
-        for answer in answers
-        if answer.result is not None
+        outcome.cell.grade_id: _mark(outcome, outcome.result, questions[outcome.cell.grade_id].hints)
+        for outcome in outcomes
+        if outcome.result is not None
     }
 
 
-def _trouble(answers: Sequence[Answer]) -> tuple[Trouble, ...]:
+def _trouble(outcomes: Sequence[CellOutcome]) -> tuple[Trouble, ...]:
     return tuple(
-        Trouble(answer.cell.grade_id or f"cell {number}", answer.run.status, answer.run.reason)
-        for number, answer in enumerate(answers, start=1)
-        if answer.run is not None and answer.run.status not in ("ok", "error")
+        Trouble(outcome.cell.grade_id or f"cell {number}", outcome.run.status, outcome.run.reason)
+        for number, outcome in enumerate(outcomes, start=1)
+        if outcome.run is not None and outcome.run.status not in ("ok", "error")
     )
 
 
@@ -109,17 +111,17 @@ def play(
     """
     begun = time.perf_counter()
     with Session(workers, library_copy(questions, workers.copies), limits) as session:
-        answers = list(grade_cells(cells, questions, seed, session))
+        outcomes = list(grade_cells(cells, questions, seed, session))
     graded = Graded(
         student,
-        _marks(answers, questions),
-        trouble=_trouble(answers),
+        _marks(outcomes, questions),
+        trouble=_trouble(outcomes),
         seed=seed,
         seconds=round(time.perf_counter() - begun, 4),
         restarts=session.restarts,
         peak_mb=round(session.peak_kb / 1024, 1),
     )
-    return graded, [of_answer(answer) if answer.cell.code else [] for answer in answers]
+    return graded, [of_cell(one) if one.cell.code else [] for one in outcomes]
 
 
 def grade_notebook(

@@ -22,7 +22,7 @@ from autograder.batch import Cluster, Job
 from autograder.catalogue import OWN, Catalogue
 from autograder.course import COURSE_ID, CourseError, checkout
 from autograder.deadlines import Deadline
-from autograder.grade import Execution, Plan, grade
+from autograder.grade import Execution, Grading, grade
 from autograder.graded import Graded, Mark
 from autograder.groups import Groups
 from autograder.isolation.limits import Limits
@@ -51,7 +51,7 @@ def samples(root, tmp_path_factory):
 def graded(samples, tmp_path_factory):
     """The samples, graded once on a cluster, and the folder of the results."""
     out = tmp_path_factory.mktemp("graded")
-    return grade(Plan(ROOT, PS, out, HERE, Cluster(workers=1)), samples), out
+    return grade(Grading(ROOT, PS, out, HERE, Cluster(workers=1)), samples), out
 
 
 def scores(grades):
@@ -127,7 +127,7 @@ def test_a_group_shares_one_grade_and_lateness_costs(samples, tmp_path):
     out = tmp_path / "out"
     deadline = Deadline(datetime(2026, 12, 1, 23, tzinfo=UTC), 0.5)
     groups = Groups({"red": ("ada", "bo", "di")})
-    plan = Plan(ROOT, PS, out, HERE, Cluster(workers=1), deadline, groups)
+    plan = Grading(ROOT, PS, out, HERE, Cluster(workers=1), deadline, groups)
     grades = grade(plan, place)
     assert scores([one for one in grades if not one.problem]) == {
         "ada": (2.5, 1.0, 0.5, "red"),
@@ -162,7 +162,7 @@ def check_regrade(url, samples, tmp_path):
 
     place, out = tmp_path / "in", tmp_path / "out"
     shutil.copytree(samples, place)
-    plan = Plan(ROOT, PS, out, HERE, Cluster(workers=1), db_url=url)
+    plan = Grading(ROOT, PS, out, HERE, Cluster(workers=1), db_url=url)
     grade(plan, place)
     with Gradebook(url, COURSE_ID) as book:
         for student in ("solution", "first_step"):
@@ -237,16 +237,16 @@ def test_a_running_scheduler_grades_and_one_that_is_not_is_one_line(samples, tmp
         memory_limit=0,
     ) as local:
         running = Cluster(scheduler=local.scheduler_address)
-        there = grade(Plan(ROOT, PS, tmp_path / "out", HERE, running), samples)
+        there = grade(Grading(ROOT, PS, tmp_path / "out", HERE, running), samples)
     assert scores(there)["solution"] == (3.0, 1.0, 0.0, "")
     with pytest.raises(CourseError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9"):
-        grade(Plan(ROOT, PS, tmp_path / "other", HERE, Cluster(scheduler="tcp://127.0.0.1:9")), samples)
+        grade(Grading(ROOT, PS, tmp_path / "other", HERE, Cluster(scheduler="tcp://127.0.0.1:9")), samples)
 
 
 def test_a_worker_with_other_code_refuses():
-    settings = batch.Settings(str(OWN), PS, Limits(), unsafe=True, version="other", door=None)
+    settings = batch.JobSettings(str(OWN), PS, Limits(), unsafe=True, version="other", door=None)
     reply = batch.work(msgspec.json.encode(Job("ada", "key", (), 1)), msgspec.json.encode(settings))
-    refused = msgspec.json.decode(reply, type=batch.Reply)
+    refused = msgspec.json.decode(reply, type=batch.JobReply)
     assert isinstance(refused, batch.Refused)
     assert "another version" in refused.why
 

@@ -22,7 +22,7 @@ import pytest
 
 from autograder.batch import Cluster
 from autograder.course import COURSE_ID, checkout
-from autograder.grade import Execution, Plan, grade
+from autograder.grade import Execution, Grading, grade
 from autograder.isolation.limits import Limits
 from autograder.isolation.sandbox import BOOT
 from autograder.proof import samples
@@ -384,7 +384,7 @@ def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     before = set(psutil.pids())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Execution, "limits", property(lambda self: FEW))
-        found = grade(Plan(ROOT, PS, out, Execution(unsafe=True), Cluster(workers=2)), folder)
+        found = grade(Grading(ROOT, PS, out, Execution(unsafe=True), Cluster(workers=2)), folder)
     listener.close()
     return Run({one.student: one for one in found}, out, reached, before)
 

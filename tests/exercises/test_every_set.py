@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from autograder.course import problem_sets, questions_of
-from autograder.grade import Execution, Plan, grade
+from autograder.grade import Execution, Grading, grade
 from autograder.proof import samples
 from autograder.proof.settings import settings, shorten
 from tests.support import ROOT
@@ -45,7 +45,7 @@ def test_unmodified_nbgrader_gives_the_solution_all_points_and_the_release_none(
     place.mkdir()
     for name in TWO:
         (place / f"{name}.ipynb").write_bytes(handed_in(root, problem_set, name))
-    plan = Plan(problem_set, tmp_path, Execution(isolated=False))
+    plan = Grading(ROOT, problem_set, tmp_path, Execution(isolated=False))
     grades = {one.student: one for one in grade(plan, place)}
     for name in TWO:
         assert grades[name].problem == ""
