@@ -7,7 +7,6 @@ an announced length fails here. Prints what the frames led to.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -16,9 +15,10 @@ import sys
 import time
 import tracemalloc
 from collections import Counter
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
 from autograder.isolation.messages import (
     CaseDone,
@@ -32,6 +32,7 @@ from autograder.isolation.messages import (
 )
 from autograder.isolation.wire import FrameError, FrameLimits, decode, encode
 
+app = typer.Typer(add_completion=False)
 SMALL = FrameLimits(body=1 << 14, values=500, arrays=8, array_bytes=1 << 16, elements=4096, dimensions=6)
 DTYPES = ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
 _TOKENS = (
@@ -156,21 +157,20 @@ def peak_bytes(frames: int, seed: int) -> int:
         tracemalloc.stop()
 
 
-def main(arguments: list[str] | None = None) -> int:
+@app.command(help=__doc__)
+def main(
+    frames: Annotated[int, typer.Option("--frames", min=1, help="How many.")] = 200_000,
+    seed: Annotated[int, typer.Option("--seed", help="Of the frames.")] = 0,
+) -> None:
     """Run the fuzz in a process that may map 64 MB more than it has, and print the outcomes as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m tests.autograder.isolation.fuzz", description=__doc__)
-    parser.add_argument("--frames", type=int, default=200_000)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
     if sys.platform == "linux":
         import resource
 
         with open("/proc/self/statm") as file:
             now = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
         resource.setrlimit(resource.RLIMIT_AS, (now + (64 << 20), now + (64 << 20)))
-    print(json.dumps(fuzz(options.frames, options.seed)))
-    return 0
+    print(json.dumps(fuzz(frames, seed)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app()
