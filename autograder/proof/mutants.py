@@ -17,20 +17,21 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from autograder.course import CourseError, questions_of
-from autograder.judging import PUBLIC_SEED, judge, right_values
+from autograder.judging import PUBLIC_SEED
 from autograder.notebook import Cell, dump, read
-from autograder.perform import Seen, attempt, quiet
+from autograder.perform import quiet
+from autograder.proof.drawn import Drawn
 from autograder.proof.faults import Mutant, mutants
 from autograder.proof.settings import settings, shorten
-from autograder.question import Case, Group, Question
+from autograder.question import Question
 from autograder.source import solution_notebook
 
 SECONDS = 10.0
@@ -125,42 +126,11 @@ def execute(cells: Iterable[Cell], namespace: dict[str, Any], instead: Mutant | 
         exec(compile(source, f"<{cell.grade_id or 'cell'}>", "exec"), namespace)
 
 
-class Fixed:
-    """A question on the cases of one seed, whose right answers are worked out once."""
-
-    def __init__(self, question: Question, seed: int = PUBLIC_SEED) -> None:
-        self.question, self.seed, self.cases = replace(question, slips=()), seed, question.draw(seed)
-        judged = {group.id for group in question.groups if group.judge is not None or group.unchanged}
-        with quiet():
-            self.right = {
-                at: right_values(question, case.call)
-                for at, case in enumerate(self.cases)
-                if case.group not in judged
-            }
-
-    def graded(self, trial: Trial, namespace: dict[str, Any], instead: Mutant | None = None) -> str:
-        """Run a question's cells, and grade: group and label of the first case that fails, or an empty string."""
-        asked = self.question
-
-        def see(at: int, case: Case) -> Seen:
-            return attempt(namespace, case.call, asked.results(case.call), tensors=asked.tensors)
-
-        with quiet():
-            execute(trial.cells, namespace, instead)
-            for at, group, case in self._in_order():
-                alone = replace(asked, groups=(group,))
-                right = {0: self.right[at]} if at in self.right else {}
-                outcome = judge(alone, [case], see, seed=self.seed, right=right)
-                if outcome.score < outcome.points:
-                    return f"{group.id}: {case.label}"
-        return ""
-
-    def _in_order(self) -> Iterator[tuple[int, Group, Case]]:
-        """Places and cases, group after group."""
-        for group in self.question.groups:
-            for at, case in enumerate(self.cases):
-                if case.group == group.id:
-                    yield at, group, case
+def graded(trial: Trial, drawn: Drawn, namespace: dict[str, Any], instead: Mutant | None = None) -> str:
+    """Run a question's cells, and grade: what the first case that fails is, or an empty string."""
+    with quiet():
+        execute(trial.cells, namespace, instead)
+        return drawn.first_failure(namespace)
 
 
 def apart(work: Callable[[], str], seconds: float = SECONDS, memory: int = MEMORY) -> str:
@@ -190,7 +160,7 @@ def apart(work: Callable[[], str], seconds: float = SECONDS, memory: int = MEMOR
     return "time" if os.WIFSIGNALED(status) and os.WTERMSIG(status) in _LIMITS else "ended early"
 
 
-def try_question(trial: Trial, namespace: dict[str, Any], fixed: Fixed | None = None) -> Survey:
+def try_question(trial: Trial, namespace: dict[str, Any]) -> Survey:
     """Grade every mutant of a question, in a namespace in which the cells before the answer have been run.
 
     Afterwards the reference answer has been run in it as well.
@@ -199,16 +169,16 @@ def try_question(trial: Trial, namespace: dict[str, Any], fixed: Fixed | None = 
         CourseError: the reference answer does not get all points, here and in a child.
     """
     question, begun = trial.question, time.perf_counter()
-    fixed = Fixed(question) if fixed is None else fixed
+    drawn = Drawn(question, PUBLIC_SEED)
     survey = Survey(question.id, questions=1)
-    failure = fixed.graded(trial, dict(namespace))  # here, so that the children find every import made
-    failure = failure or apart(partial(fixed.graded, trial, namespace), seconds=600)
+    failure = graded(trial, drawn, dict(namespace))  # here, so that the children find every import made
+    failure = failure or apart(partial(graded, trial, drawn, namespace), seconds=600)
     if failure:
         raise CourseError(f"the reference answer of {question.id} does not get all points: {failure}")
     limit = max(SECONDS, 10 * (time.perf_counter() - begun))
     for one in trial.mutants:
         started = time.perf_counter()
-        killed = apart(partial(fixed.graded, trial, namespace, one), seconds=limit)
+        killed = apart(partial(graded, trial, drawn, namespace, one), seconds=limit)
         survey.tried.append(Tried(one, killed, time.perf_counter() - started))
     with quiet():
         execute(trial.cells, namespace)

@@ -2,14 +2,14 @@
 
 ``solutions/<set>/samples.toml`` says for each sample where it differs from the reference:
 
-    [half_read]
-    about = "a mask for a number; columns for rows"
+    [hasty]
+    about = "a sum for a mean"
 
-    [half_read.spike_count]                              # the question
-    fails = { count = "mask_for_count", edges = "(value)" }
+    [hasty.rate]                                         # the question
+    fails = { drawn = "sum_for_mean", edges = "(error)" }
     edit = '''
-    -    return int((charge >= threshold).sum())
-    +    return charge >= threshold
+    -    return spikes.mean(axis=0)
+    +    return spikes.sum(axis=0)
     '''
 
 ``fails`` names every group that fails, with the slip that is named there or, where none is, the kind of failure in

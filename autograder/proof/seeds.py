@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import questions_of
-from autograder.judging import run
+from autograder.proof.drawn import Drawn
 from autograder.proof.play import play
 from autograder.proof.samples import Sample, build, released_notebook
 from autograder.proof.settings import settings, shorten
@@ -39,12 +39,14 @@ def luck(
     """
     released, brief = released_notebook(root, problem_set), settings(root, problem_set).brief
     wrong: dict[str, list[int]] = defaultdict(list)
+    drawn: dict[tuple[str, int], Drawn] = {}
     for sample in samples:
 
-        def ask(check: Question, namespace: Mapping[str, Any], sample: Sample = sample) -> None:
+        def ask(question: Question, namespace: Mapping[str, Any], sample: Sample = sample) -> None:
             for seed in seeds:
-                found = run(check, dict(namespace), seed=seed)
-                for line in sample.mismatches(check, found):
+                if (question.id, seed) not in drawn:
+                    drawn[question.id, seed] = Drawn(question, seed)
+                for line in sample.mismatches(question, drawn[question.id, seed].asked_of(dict(namespace))):
                     wrong[line].append(seed)
 
         play(shorten(build(root, problem_set, sample, released), brief), questions_of(root, problem_set), ask)

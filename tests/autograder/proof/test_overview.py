@@ -14,7 +14,7 @@ def test_points_and_questions_are_those_of_the_head_the_checks_and_the_notebook(
     assert [row.name for row in rows] == problem_sets(root)
     for row in rows:
         cells = read(exercise_of(root, row.name).read_bytes()).cells
-        said = re.search(r"\*\*Points\*\* \| (\d+) by checks, (\d+)", cells[0].source)
+        said = re.search(r"\*\*Points\*\* \| ([\d.]+) by checks, ([\d.]+)", cells[0].source)
         assert (row.checked_points, row.read_points) == (float(said[1]), float(said[2])), row.name
         assert row.time.startswith("about ")
         assert row.computing.startswith("about ")
