@@ -73,7 +73,7 @@ class Catalogue:
         return _questions(self.package, self.checks / problem_set)
 
     def __getitem__(self, question: str) -> Question:
-        """A question by its id, such as ``ps2.training``.
+        """A question by its id, ``<set>.<question>``.
 
         Raises:
             UnknownQuestionError: no question has this id; the message lists those that exist.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class _Commands(TyperGroup):
-    """``snngrade ps2_surrogates folder`` is short for ``snngrade grade ps2_surrogates folder``."""
+    """``snngrade SET folder`` is short for ``snngrade grade SET folder``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and not args[0].startswith("-") and args[0] not in self.commands:
@@ -35,7 +35,7 @@ app = typer.Typer(
     cls=_Commands,
 )
 
-ProblemSet = Annotated[str, typer.Argument(metavar="PS", help="Problem set, such as ps2_surrogates.")]
+ProblemSet = Annotated[str, typer.Argument(metavar="PS", help="Name of the problem set.")]
 Out = Annotated[
     Path | None,
     typer.Option("--out", help="Folder for the results; by default build/grades/PS in the checkout."),

@@ -45,7 +45,7 @@ def student_of(name: str) -> str:
     """The student's name in a file's or folder's name: shortened where Moodle or Canvas made it.
 
     Moodle: ``Ada Lovelace_4711_assignsubmission_file_`` is ``Ada Lovelace_4711``; Canvas:
-    ``lovelaceada_4711_815_ps2.ipynb`` is ``lovelaceada_4711``.
+    ``lovelaceada_4711_815_notebook.ipynb`` is ``lovelaceada_4711``.
     """
     if found := _MOODLE.fullmatch(name):
         return found[1]

@@ -69,7 +69,7 @@ def check(
     """Check the answer to a question: shows what is right and what is not yet, and gives the score.
 
     Args:
-        question: the question's id, such as ``"ps2.sine_surrogate"``.
+        question: the question's id, ``"<set>.<question>"``.
         hint: 0 for none, 1 to 3 for that many hints.
         namespace: where the answer is; by default the notebook (or module) that calls.
         seed: draws the inputs; grading uses one that is not known beforehand.

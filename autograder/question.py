@@ -148,7 +148,7 @@ class Question:
         tensors: whether the student's side gets tensors for arrays.
         right_in_torch: whether the right answer and the slips compute with tensors rather than NumPy arrays.
         keeps_dtype: whether results must have the arguments' dtype.
-        uses: names of earlier questions that an answer may call: ``{"exact_step": "ps1.lapicque"}``.
+        uses: names of earlier questions that an answer may call: ``{name: "<set>.<question>"}``.
         withheld: names of the library that do this work, not to be used in a graded answer.
     """
 

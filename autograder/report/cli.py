@@ -21,7 +21,7 @@ class Target(StrEnum):
 
 
 def export_command(
-    problem_set: Annotated[str, typer.Argument(metavar="PS", help="Problem set, such as ps2_surrogates.")],
+    problem_set: Annotated[str, typer.Argument(metavar="PS", help="Name of the problem set.")],
     to: Annotated[Target, typer.Option("--to", help="Whose format.")],
     out: Annotated[
         Path | None,

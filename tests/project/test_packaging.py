@@ -134,6 +134,66 @@ def test_wheel_works_outside_the_checkout(wheel_site, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_wheel_holds_nothing_of_the_instructors(root, wheel_site):
+    """No sample, no recorded outcome and no solution, under whatever name; the library has its own form of each method."""
+    held = {path.relative_to(wheel_site).as_posix() for path in wheel_site.rglob("*") if path.is_file()}
+    ours = [path for path in (root / "solutions").rglob("*") if path.is_file()]
+    assert not [name for name in held if name.startswith(("solutions", "tests", "exercises"))]
+    secret = {path.read_bytes() for path in ours if path.suffix in (".py", ".toml") and path.stat().st_size}
+    assert not [name for name in held if (wheel_site / name).read_bytes() in secret]
+    answers = {
+        line.strip()
+        for path in ours
+        if path.name == "notebook.py"
+        for block in path.read_text().split("### BEGIN SOLUTION")[1:]
+        for line in [" ".join(block.split("### END SOLUTION")[0].split())]
+        if len(line) > 120
+    }
+    texts = " ".join(
+        " ".join((wheel_site / name).read_text().split()) for name in held if name.endswith(".py")
+    )
+    assert answers
+    assert not [answer for answer in answers if answer in texts]
+
+
+def test_the_engine_names_no_set_and_no_question(root):
+    """What is about a set stands in its checks and its home; the grader knows none."""
+    from autograder.catalogue import OWN, Catalogue
+
+    names = {
+        name
+        for problem_set in Catalogue(OWN).sets()
+        for name in (problem_set, problem_set.split("_")[0] + ".")
+    }
+    engine = [path for path in (root / "autograder").rglob("*") if path.is_file() and OWN not in path.parents]
+    texts = {path: path.read_text() for path in engine if path.suffix in (".py", ".j2", ".css")}
+    assert [(path.name, name) for path, text in texts.items() for name in names if name in text] == []
+
+
+@pytest.mark.slow
+def test_the_wheel_grades_a_course_of_ones_own(root, wheel_site, tmp_path):
+    """Outside of any checkout: a folder with one question, its notebook handed in as it was released."""
+    page = (root / "book" / "write_a_question.md").read_text()
+    for place, text in re.findall(r"```\{code-block\} python\n:caption: (\S+)\n(.*?)```", page, re.DOTALL)[
+        :2
+    ]:
+        (tmp_path / place).parent.mkdir(parents=True)
+        (tmp_path / place).write_text(text)
+    steps = (
+        "from autograder.cli import app",
+        "def snngrade(*words):",
+        "    try: app([*words, '--course', 'COURSE'])",
+        "    except SystemExit as ended: assert ended.code == 0, ended.code",
+        "snngrade('release')",
+        "import shutil; shutil.copytree('COURSE/exercises/trains', 'COURSE/in')",
+        "snngrade('grade', 'trains', 'COURSE/in')",
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    out = run_outside(wheel_site, elsewhere, "\n".join(steps).replace("COURSE", str(tmp_path)))
+    assert re.search(r"trains *│ *0 │ *0 │", out), out
+
+
 @pytest.mark.parametrize("module", ["snnkit.cli", "autograder.cli"])
 def test_commands_of_the_wheel_answer_help(wheel_site, tmp_path, module):
     out = run_outside(
