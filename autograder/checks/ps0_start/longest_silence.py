@@ -28,7 +28,7 @@ def cases(rng):
 
 def runs(train):
     """Length of each run of silent steps, before the first, between and after the last spike (0 where there is none)."""
-    places = [-1, *np.flatnonzero(train).tolist(), len(train)]
+    places = [-1, *train.nonzero().flatten().tolist(), len(train)]
     return [after - before - 1 for before, after in itertools.pairwise(places)]
 
 
@@ -46,6 +46,7 @@ QUESTION = Question(
     cases,
     {"longest_silence": longest(runs)},
     tensors=False,
+    right_in_torch=True,
     gives={"longest_silence": ("longest silence",)},
     within=Tolerance(1e-9, 1e-12, "whole numbers, or one division of whole numbers, in double precision"),
     slips=(

@@ -29,10 +29,7 @@ def cases(rng):
 
 def divided_by_sum(axis):
     def shares(counts):
-        total = counts.sum(axis, keepdims=True)
-        return np.divide(
-            counts, total, out=np.zeros(counts.shape), where=np.broadcast_to(total > 0, counts.shape)
-        )
+        return (counts.double() / counts.sum(axis, keepdim=True)).nan_to_num(0)
 
     return shares
 
@@ -48,6 +45,7 @@ QUESTION = Question(
     cases,
     {"shares": divided_by_sum(1)},
     tensors=False,
+    right_in_torch=True,
     within=Tolerance(1e-9, 1e-12, "whole numbers, or one division of whole numbers, in double precision"),
     slips=(
         Slip(

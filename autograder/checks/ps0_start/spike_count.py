@@ -1,6 +1,7 @@
 """How many charges reach the threshold."""
 
 import numpy as np
+import torch
 
 from autograder.question import Case, Group, Question, Slip, Tolerance, call
 
@@ -33,20 +34,21 @@ QUESTION = Question(
         Group("edges", 0.5, "exactly at the threshold, none at all, no charges"),
     ),
     cases,
-    {"spike_count": counted(np.greater_equal)},
+    {"spike_count": counted(torch.ge)},
     tensors=False,
+    right_in_torch=True,
     gives={"spike_count": ("count",)},
     within=Tolerance(1e-9, 1e-12, "whole numbers, or one division of whole numbers, in double precision"),
     slips=(
         Slip(
             "strict_threshold",
             "This is what `>` counts. A neuron exactly at its threshold fires: count with `>=`.",
-            counted(np.greater),
+            counted(torch.gt),
         ),
         Slip(
             "silent_counted",
             "This is the number of charges that stay below the threshold.",
-            counted(np.less),
+            counted(torch.lt),
         ),
         Slip(
             "mask_for_count",
@@ -56,12 +58,12 @@ QUESTION = Question(
         Slip(
             "share_for_count",
             "This is the share of the neurons that fire. Asked for is their number.",
-            counted(np.greater_equal, lambda fired, charge: fired.sum() / max(charge.size, 1)),
+            counted(torch.ge, lambda fired, charge: fired.double().sum() / max(charge.numel(), 1)),
         ),
         Slip(
             "sum_of_charges",
             "This adds the charges of the neurons that fire. Count the neurons.",
-            counted(np.greater_equal, lambda fired, charge: charge[fired].sum()),
+            counted(torch.ge, lambda fired, charge: charge[fired].sum()),
         ),
     ),
     hints=(

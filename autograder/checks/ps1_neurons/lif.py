@@ -8,14 +8,20 @@ from snnkit import dynamics
 
 from .inputs import grid
 
-SOFT, HARD = dynamics.SoftReset(), dynamics.HardReset()
+
+def soft_reset(*charged):
+    return dynamics.SoftReset()(*charged)
+
+
+def hard_reset(*charged):
+    return dynamics.HardReset()(*charged)
 
 
 def answer(
     *,
     fires=dynamics.heaviside,
-    soft=SOFT,
-    hard=HARD,
+    soft=soft_reset,
+    hard=hard_reset,
     leak=lambda decay: decay,
     gain=lambda decay: 1.0,
     early=False,
@@ -128,12 +134,12 @@ QUESTION = Question(
         Slip(
             "hard_for_soft",
             "This is the hard reset where the soft one is asked for: what exceeds the threshold must stay.",
-            answer(soft=HARD),
+            answer(soft=hard_reset),
         ),
         Slip(
             "soft_for_hard",
             "This is the soft reset where the hard one is asked for: the potential of a neuron that fired is 0.",
-            answer(hard=SOFT),
+            answer(hard=soft_reset),
         ),
         Slip(
             "one_subtracted",

@@ -13,9 +13,9 @@ def reference(x, alpha, floor):
     return surrogate.Power(alpha=alpha, floor=floor).derivative(x)
 
 
-def smooth(x, alpha, floor, bounded=True, sign=True):
-    x = x.clamp(-1, 1) if bounded else x
-    return 0.5 * (x.sign() if sign else 1) * x.abs() ** alpha + 0.5
+def smooth(x, alpha, floor):
+    """P(x), which has no floor: the library's is continuous and rises less."""
+    return surrogate.Power(alpha=alpha, floor=1e-60).primitive(x)
 
 
 def power(slope=reference, primitive=smooth, **ways):
@@ -104,12 +104,12 @@ QUESTION = Question(
         Slip(
             "primitive_not_clipped",
             "Outside [-1, 1] P(x) is 0 or 1; here the power goes on.",
-            power(primitive=lambda x, alpha, floor: smooth(x, alpha, floor, bounded=False)),
+            power(primitive=lambda x, alpha, floor: 0.5 * x.sign() * x.abs() ** alpha + 0.5),
         ),
         Slip(
             "primitive_without_sign",
             "Here P(x) is the same for x and -x. The power of |x| needs the factor sgn(x).",
-            power(primitive=lambda x, alpha, floor: smooth(x, alpha, floor, sign=False)),
+            power(primitive=lambda x, alpha, floor: smooth(x.abs(), alpha, floor)),
         ),
     ),
     hints=(

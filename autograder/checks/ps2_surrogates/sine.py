@@ -15,7 +15,7 @@ def reference(x, alpha):
 
 
 def smooth(x, alpha):
-    return 0.5 * torch.sin(pi * x.clamp(-alpha, alpha) / (2 * alpha)) + 0.5
+    return surrogate.Sine(alpha=alpha).primitive(x)
 
 
 def sine(slope=reference, primitive=smooth, **ways):

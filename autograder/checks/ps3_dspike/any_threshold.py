@@ -10,8 +10,8 @@ from .formulas import slope, value
 def answer(
     place=lambda v, theta: v / (2 * theta),
     factor=lambda theta: 1 / (2 * theta),
-    flat=lambda v, theta: np.clip(v / (2 * theta), 0, 1),
-    sharp=lambda v, theta: v >= theta,
+    flat=lambda v, theta: np.clip(v.astype(float) / (2 * theta), 0, 1),
+    sharp=lambda v, theta: v.astype(float) >= theta,
 ):
     """The right answer, and those that go wrong in one of its parts."""
 

@@ -27,12 +27,12 @@ def nan_is_largest(b, found, similarities):
     return found[int(np.argmax(similarities))]
 
 
-def three(b, change, minimum):
-    return [b, max(b - change, minimum), max(b + change, minimum)]
-
-
 def unbounded(b, change, minimum):
     return [b, b - change, b + change]
+
+
+def three(b, change, minimum):
+    return [b, *(max(one, minimum) for one in unbounded(b, change, minimum)[1:])]
 
 
 def answer(candidates=three, of=lambda similarity: similarity, best=first_of_best):

@@ -1,4 +1,4 @@
-"""Dspike in NumPy, on the window [0, 1] of a potential with the threshold 1/2."""
+"""Dspike in NumPy, on the window [0, 1] of a potential (an array) with the threshold 1/2."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 
 def middle(u, b):
     """Dspike's middle line, wherever it is asked for."""
-    return np.tanh(b * (u - 0.5)) / (2 * math.tanh(b / 2)) + 0.5
+    return np.tanh(b * (u.astype(float) - 0.5)) / (2 * math.tanh(b / 2)) + 0.5
 
 
 def value(u, b):
@@ -16,7 +16,7 @@ def value(u, b):
 
 def bare_slope(u, b):
     """The slope of the middle line, wherever it is asked for."""
-    return b / (2 * math.tanh(b / 2)) * (1 - np.tanh(b * (u - 0.5)) ** 2)
+    return b / (2 * math.tanh(b / 2)) * (1 - np.tanh(b * (u.astype(float) - 0.5)) ** 2)
 
 
 def inside(u):

@@ -27,7 +27,7 @@ def residuals(
 ):
     """Left side minus right side of the three equations, with the ways in which they go wrong."""
     steps = len(inputs)
-    output = spikes * (threshold if height else 1.0)
+    output = spikes.astype(float) * (threshold if height else 1.0)
     charge = inputs @ (weight if transposed else weight.T)
     start = 0.0 if from_zero else v0
     before = np.concatenate([np.full_like(potentials[:1], start), potentials[:-1]])

@@ -44,14 +44,15 @@ def network(
     return logits.sum(0) if total else logits.mean(0), found
 
 
+def row(one, among, mean, extra_only):
+    wrong, more = int((one != 0).sum()), int((one > 0).sum())
+    uneven = np.abs(one).mean() if mean else (more if extra_only else wrong) / one.size
+    return uneven, more / (max(wrong, 1) if among else one.size)
+
+
 def rows(excess, *, among=True, mean=False, extra_only=False):
     """The two shares of each layer, with the ways in which they go wrong."""
-    found = []
-    for one in map(np.asarray, excess):
-        wrong, more = int((one != 0).sum()), int((one > 0).sum())
-        uneven = np.abs(one).mean() if mean else (more if extra_only else wrong) / one.size
-        found.append((uneven, more / (max(wrong, 1) if among else one.size)))
-    return found
+    return [row(np.asarray(one), among, mean, extra_only) for one in excess]
 
 
 def running(**ways):

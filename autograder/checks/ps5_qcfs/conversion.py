@@ -6,11 +6,11 @@ from autograder.question import Case, Group, Question, Slip, Tolerance, call
 
 
 def fires(level):
-    return np.floor(level)
+    return np.floor(level.astype(float))
 
 
 def fires_above(level):
-    return np.ceil(level) - 1
+    return np.ceil(level.astype(float)) - 1
 
 
 def shift(levels, steps):

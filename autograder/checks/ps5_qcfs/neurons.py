@@ -1,6 +1,9 @@
 """Integrate-and-fire neurons in NumPy, and random inputs on which rounding cannot move a spike."""
 
 import numpy as np
+import torch
+
+from snnkit.conversion import unevenness
 
 
 def run(currents, threshold, v0):
@@ -19,8 +22,11 @@ def run(currents, threshold, v0):
 
 def even_count(currents, threshold, v0, bounded=True):
     """q: the spikes of the same charge, spread evenly."""
-    q = np.floor((v0 + np.asarray(currents, dtype=np.float64).sum(0)) / threshold)
-    return np.clip(q, 0, len(currents)) if bounded else q
+    charge = v0 + np.asarray(currents, dtype=np.float64).sum(0)
+    if not bounded:
+        return np.floor(charge / threshold)
+    count = unevenness.expected_count(torch.as_tensor(charge), threshold=threshold, steps=len(currents))
+    return count.numpy()
 
 
 def quarters(rng, low, high, *shape):
