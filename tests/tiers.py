@@ -7,6 +7,7 @@ neither a browser nor the built site are marked ``quick`` here and run in ``make
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from typing import Any
 
@@ -21,6 +22,8 @@ LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 # One thread of torch in each process: several test processes share the machine, and small sums need no second core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# jsonschema takes this grammar of internationalised addresses where it finds it; building it takes longer than many tests.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 # Nothing is measured against a clock.  The same examples in each run, and new ones in each soak.
 settings.register_profile("course", deadline=None, derandomize=True)
 settings.register_profile("soak", deadline=None, derandomize=False, max_examples=2000)
