@@ -20,6 +20,16 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
+#: Tokens of code that look like one before them become plain text: each kind in each kind of box is looked at once.
+ONE_OF_A_KIND = """() => {
+    const seen = new Set();
+    const again = [...document.querySelectorAll('.highlight span')].filter(token => {
+        const box = token.closest('.highlight').parentElement;
+        const kind = [token, token.parentElement, box, box.parentElement].map(one => one.className).join('|');
+        return seen.has(kind) || !seen.add(kind);
+    });
+    for (const token of again) token.replaceWith(...token.childNodes);
+}"""
 
 
 @pytest.fixture
@@ -65,6 +75,7 @@ def test_page_asks_nobody_and_reads_well_for_everybody(name: str, page: Page, si
     assert page.evaluate(broken) == []
 
     page.evaluate("for (const part of document.querySelectorAll('.bd-article details')) part.open = true")
+    page.evaluate(ONE_OF_A_KIND)
     page.evaluate(AXE)
     assert violations(page, "tag", WCAG) == []
     use_theme(page, "dark")  # changes the colours and nothing else
