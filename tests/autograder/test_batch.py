@@ -209,7 +209,8 @@ def postgres(tmp_path_factory):
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **account,
     )  # fmt: skip
     try:
-        for _ in range(100):
+        while True:
+            assert process.poll() is None, "the server has ended"
             with contextlib.suppress(psycopg.OperationalError):
                 psycopg.connect(f"host={folder} user=postgres dbname=postgres").close()
                 break

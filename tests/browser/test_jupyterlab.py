@@ -23,7 +23,7 @@ from autograder.source import solution_notebook
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PS = "ps2_surrogates"
-expect.set_options(timeout=90_000)
+expect.set_options(timeout=300_000)
 
 
 def free_port() -> int:
@@ -51,7 +51,7 @@ def lab(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
     server = subprocess.Popen(command, cwd=work, env=environment, stdout=log, stderr=subprocess.STDOUT)
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(120):
+        for _ in range(600):
             try:
                 urllib.request.urlopen(f"{address}/api", timeout=1).close()
                 break
@@ -61,7 +61,7 @@ def lab(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
         yield address, work
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=120)
         log.close()
 
 
@@ -69,7 +69,7 @@ def lab(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
 def student(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1800, "height": 1000})
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(300_000)
     yield page
     context.close()
 

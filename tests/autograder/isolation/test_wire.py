@@ -361,6 +361,6 @@ def test_fuzz_stays_within_its_memory() -> None:
 def test_fuzz_command_runs_under_a_memory_limit() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.autograder.isolation.fuzz", "--frames", "2000", "--seed", "3"],
-        capture_output=True, text=True, timeout=60, check=True, cwd=ROOT,
+        capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     assert json.loads(done.stdout)["frames"] == 2000
