@@ -1,10 +1,12 @@
-"""The workflow, README and CONTRIBUTING name only commands, targets and files that exist."""
+"""The workflow, README and CONTRIBUTING name only commands, targets and files that exist, and their code runs."""
 
 from __future__ import annotations
 
 import importlib.util
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 import typer
 import yaml
 
+from autograder.isolation import sandbox
 from tests.support import ROOT
 
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
@@ -93,6 +96,38 @@ def test_pages_name_only_commands_that_exist(page: Path) -> None:
     named = list(commands(page.read_text(encoding="utf-8")))
     assert named
     assert [why for why in map(wrong, named) if why] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_name_only_files_that_exist(page: Path) -> None:
+    """In the checkout, or in one of its folders where the folder is clear from the sentence."""
+    prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    named = set(re.findall(r"`([\w.-]+(?:/[\w.-]+)*(?:/|\.(?:py|toml|txt|md|yml|bib)))`", prose))
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    known = {f"/{part}" for line in tracked.stdout.splitlines() for part in (line, *parents(line))}
+    assert named
+    assert [name for name in sorted(named) if not any(path.endswith(f"/{name}") for path in known)] == []
+
+
+def parents(path: str) -> Iterator[str]:
+    """The folders that a file is in, with a slash at the end."""
+    yield from (f"{folder}/" for folder in Path(path).parents)
+
+
+@pytest.mark.slow
+def test_code_of_contributing_runs() -> None:
+    """As it stands there, one block after the other, in a process of its own."""
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGES[1].read_text(encoding="utf-8"), flags=re.M | re.S)
+    assert blocks
+    try:
+        sandbox.require(sandbox.probe())
+    except sandbox.IsolationError as error:
+        pytest.skip(str(error).splitlines()[0])
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "count is 3" in done.stdout
 
 
 def test_workflow_names_only_commands_that_exist() -> None:
