@@ -94,13 +94,14 @@ def test_the_question_is_released_and_three_answers_are_graded(engine: Path, cou
         ("0", "0"),
         ("0", "0"),
     ]
-    assert "This is std over mean of the times." in (results / "feedback" / "bo.html").read_text()
-    assert "This is a rate per time step." in (results / "feedback" / "ada.html").read_text()
+    assert "These are the times." in (results / "feedback" / "bo.html").read_text()
+    assert "This is a rate per step." in (results / "feedback" / "ada.html").read_text()
 
 
 def test_the_light_question_is_twenty_lines_and_a_cell() -> None:
     """Formatted as the project formats, and counted without blank lines."""
-    (light, *_) = blocks("python")
+    (light, *others) = blocks("python")
+    assert max(len(line) for _, text in (light, *others) for line in text.splitlines()) <= 79
     formatted = subprocess.run(
         [sys.executable, "-m", "ruff", "format", "--line-length", "110", "-"],
         input=light[1], capture_output=True, text=True, check=True,
@@ -122,5 +123,5 @@ def test_the_notebook_answers_at_once_and_hands_over_the_failing_case(engine: Pa
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "How irregular is a train?: 0 of 2 points" in done.stdout
-    assert "Take their differences first: `np.diff(times)`." in done.stdout
+    assert "Take their differences: `np.diff(times)`." in done.stdout
     assert done.stdout.endswith("irregularity(times) True\n")
