@@ -1,7 +1,7 @@
 """The three tiers of the tests (CONTRIBUTING), and a line that says what a run left out.
 
 Tests marked ``soak`` run in ``make soak`` alone; all others run in ``make test``.  Those that are not ``slow`` and need
-neither a browser nor the built site are marked ``quick`` here and run in ``make quick`` too.
+no browser, no sandbox and no built site are marked ``quick`` here and run in ``make quick`` too.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-#: A test that uses the fixture carries the marker of this name.
-MARKED_BY_FIXTURE = ("browser", "site")
+#: A test that uses the fixture carries the marker.
+MARKED_BY_FIXTURE = {"browser": "browser", "site": "site", "warm_parent": "sandbox"}
 #: Where a test that is not quick is run, by the marker that says why, dearest first.
-TIERS = {"soak": "make soak", "slow": "make test", "browser": "make test", "site": "make test"}
+TIERS = {"soak": "make soak", **dict.fromkeys(("slow", "sandbox", "browser", "site"), "make test")}
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 # One thread of torch in each process: several test processes share the machine, and small sums need no second core.
@@ -37,9 +37,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        for name in MARKED_BY_FIXTURE:
-            if name in getattr(item, "fixturenames", ()):
-                item.add_marker(name)
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in MARKED_BY_FIXTURE:
+                item.add_marker(MARKED_BY_FIXTURE[fixture])
         if not any(item.get_closest_marker(name) for name in TIERS):
             item.add_marker("quick")
 

@@ -32,6 +32,7 @@ def test_notebook_is_the_same_each_time(root, student):
     assert release.student_notebook(root, PS) == student
 
 
+@pytest.mark.slow
 def test_nothing_of_the_solution_is_left(root, student):
     text = student.decode()
     assert "BEGIN SOLUTION" not in text

@@ -196,6 +196,7 @@ def test_the_wheel_grades_a_course_of_ones_own(root, wheel_site, tmp_path):
     assert re.search(r"trains *│ *0 │ *0 │", out), out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["snnkit.cli", "autograder.cli"])
 def test_commands_of_the_wheel_answer_help(wheel_site, tmp_path, module):
     out = run_outside(
