@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # jsonschema takes this grammar of internationalised addresses where it finds it; building it takes longer than many tests.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 # Nothing is measured against a clock.  The same examples in each run, and new ones in each soak.
-settings.register_profile("course", deadline=None, derandomize=True)
+settings.register_profile("course", deadline=None, derandomize=True, max_examples=40)
 settings.register_profile("soak", deadline=None, derandomize=False, max_examples=2000)
 settings.load_profile("course")
 

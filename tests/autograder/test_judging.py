@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import convert
 
@@ -159,7 +159,6 @@ def test_objects_with_methods_of_their_own_are_refused(value):
     st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=6),
     st.sampled_from([torch.float32, torch.float64, torch.int64, torch.bool]),
 )
-@settings(max_examples=40, deadline=None)
 def test_plain_values_are_copied_exactly(values, dtype):
     tensor = torch.tensor(values).to(dtype)
     copied = materialise(tensor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder import notebook
@@ -79,7 +79,6 @@ JSON = st.dictionaries(TEXT, st.one_of(TEXT, st.integers(), st.booleans(), st.li
 
 
 @given(st.lists(st.tuples(TEXT, TEXT, JSON, st.booleans()), max_size=5), JSON)
-@settings(deadline=None, max_examples=60)
 def test_what_is_read_and_written_is_the_same_notebook(cells, metadata):
     content = {
         "nbformat": 4,

@@ -244,7 +244,7 @@ def test_interactive_neuron_computes_what_the_library_computes(tmp_path):
 # --- the table of conventions against the libraries
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, 1.25]), min_size=1, max_size=20),
     st.sampled_from([0.5, 0.75]),

@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -30,7 +30,6 @@ from snnkit.blackbox import (
 )
 from snnkit.dynamics import if_step, simulate
 
-SAMPLES = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 2**31)
 
 
@@ -61,7 +60,6 @@ class Quadratic:
 # --- weight perturbation
 
 
-@SAMPLES
 @given(seed=seeds, steps=st.integers(1, 60))
 def test_perturbation_never_gets_worse(seed: int, steps: int) -> None:
     f, start = Quadratic(seed, 4), torch.ones(4, dtype=torch.float64)
@@ -105,7 +103,6 @@ def test_perturbation_treats_nan_as_worse_and_refuses_it_at_the_start() -> None:
 # --- estimated gradients
 
 
-@SAMPLES
 @given(seed=seeds, scale=st.sampled_from([1e-2, 1.0, 10.0]))
 def test_mean_over_all_sign_vectors_is_the_gradient_of_a_quadratic(seed: int, scale: float) -> None:
     f, theta = Quadratic(seed, 4), torch.randn(4, generator=seeded(seed), dtype=torch.float64)

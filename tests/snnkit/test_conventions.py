@@ -36,7 +36,6 @@ from snnkit.dynamics import (
 from snnkit.layers import IF, LIF
 from snnkit.plasticity import STDP, all_to_all, nearest_neighbour, online
 
-SAMPLES = settings(max_examples=30, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)
 RESETS = st.sampled_from([None, 0.0, -0.25])
 Array = NDArray[np.float64]
@@ -102,7 +101,6 @@ def numpy_gradient(
 # --- agreement: neurons -----------------------------------------------------------------------------------
 
 
-@SAMPLES
 @given(
     seed=SEEDS, decay=st.sampled_from([1.0, 0.5, 0.75]), v_reset=RESETS, threshold=st.sampled_from([0.5, 1.0])
 )
@@ -131,7 +129,6 @@ def test_layers_and_steps_agree_with_numpy_and_spikingjelly(
     assert np.array_equal(node(x.double()).numpy(), spikes)
 
 
-@SAMPLES
 @given(seed=SEEDS, threshold=st.sampled_from([0.5, 1.0, 2.0]))
 def test_converted_neuron_agrees_with_numpy_and_spikingjelly(seed: int, threshold: float) -> None:
     x = currents(seed, 12, 3, 4)
@@ -146,7 +143,6 @@ def test_converted_neuron_agrees_with_numpy_and_spikingjelly(seed: int, threshol
         assert torch.equal(node(current) * threshold, output)
 
 
-@SAMPLES
 @given(
     seed=SEEDS, decay=st.sampled_from([1.0, 0.5]), v_reset=st.sampled_from([None, 0.0]), detach=st.booleans()
 )
@@ -197,7 +193,7 @@ SLOPES: list[tuple[sg.Surrogate, Callable[[Array], Array]]] = [
 
 
 @pytest.mark.parametrize(("family", "slope"), SLOPES, ids=lambda value: type(value).__name__)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=SEEDS)
 def test_surrogates_agree_with_numpy(
     family: sg.Surrogate, slope: Callable[[Array], Array], seed: int
@@ -211,7 +207,6 @@ def test_surrogates_agree_with_numpy(
     np.testing.assert_allclose(leaf.grad.numpy(), slope(x.numpy()), rtol=1e-9, atol=1e-12)
 
 
-@SAMPLES
 @given(seed=SEEDS, tau=st.floats(0.5, 20), a_plus=st.floats(0, 2), a_minus=st.floats(0, 2))
 def test_stdp_agrees_with_a_numpy_loop_over_pairs(
     seed: int, tau: float, a_plus: float, a_minus: float
@@ -316,7 +311,6 @@ def test_sinabs_fires_at_the_threshold() -> None:
 # --- difference: reset, synapse, several spikes -----------------------------------------------------------
 
 
-@SAMPLES
 @given(seed=SEEDS, beta=st.sampled_from([1.0, 0.9, 0.5]))
 def test_snntorch_resets_one_step_late(seed: int, beta: float) -> None:
     """Away from ties its default is our delayed reset; ``reset_delay=False`` is our soft reset for small inputs."""
@@ -350,7 +344,6 @@ def test_leak_with_a_decayed_input_loses_the_late_reset() -> None:
     assert ours(x, partial(lif_step, decay=0.5)) != ours(x, partial(delayed_reset_step, decay=0.5))
 
 
-@SAMPLES
 @given(seed=SEEDS, decay=st.sampled_from([0.5, 0.75, 0.9]))
 def test_norse_box_scales_the_input_and_resets_to_a_value(seed: int, decay: float) -> None:
     x = smooth(seed, 25, 1) * 4
@@ -384,7 +377,6 @@ def test_norse_lif_has_a_synaptic_current() -> None:
     assert int(torch.stack(potentials)[:20].argmax()) > int(direct.v[:20].argmax())
 
 
-@SAMPLES
 @given(seed=SEEDS)
 def test_sinabs_with_single_spikes_agrees(seed: int) -> None:
     x = currents(seed, 20, 1)
@@ -397,7 +389,6 @@ def test_sinabs_sends_several_spikes_in_one_step_by_default() -> None:
     assert ours(x) == [1, 1, 0, 0]
 
 
-@SAMPLES
 @given(seed=SEEDS, tau=st.sampled_from([2.0, 5.0, 20.0]))
 def test_sinabs_lif_decays_exactly_and_scales_its_input(seed: int, tau: float) -> None:
     layers = pytest.importorskip("sinabs.layers")

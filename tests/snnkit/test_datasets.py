@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
@@ -147,7 +147,6 @@ def test_embedded_data_are_not_looked_for(nowhere: Path) -> None:
 # --- splitting --------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 4), max_size=60), st.floats(0, 1), st.integers(0, 100))
 def test_split_is_stratified_complete_and_repeatable(labels: list[int], share: float, seed: int) -> None:
     keep, out = stratified_split(labels, share, seed)

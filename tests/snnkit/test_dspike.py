@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -23,7 +23,6 @@ from snnkit.models import MeanOverTime
 from snnkit.surrogate import ATan, Dspike
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 4), st.integers(1, 5), st.floats(0.01, 2), st.integers(0, 1000))
 def test_exact_on_quadratics_for_any_step(rows, columns, step, seed):
     """Central differences have no error on a polynomial of degree 2."""
@@ -85,7 +84,6 @@ def test_noise_is_the_same_in_every_pass():
     torch.testing.assert_close(finite_difference_gradient(noisy, weight, step=0.1).gradient, drawn)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 100))
 def test_sampled_coordinates_are_distinct(size, count, seed):
     chosen = sample_coordinates(torch.zeros(size), count, torch.Generator().manual_seed(seed))

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from spikingjelly.activation_based import neuron
 from torch import Tensor
@@ -39,7 +39,6 @@ from snnkit.dynamics import (
 seeds = st.integers(0, 2**31)
 lengths = st.integers(1, 24)
 thresholds = st.sampled_from([0.5, 1.0, 1.7])
-SAMPLES = settings(max_examples=50, deadline=None)
 
 
 def currents_of(seed: int, steps: int, *shape: int) -> Tensor:
@@ -91,7 +90,6 @@ def test_constant_current_gives_the_known_number_of_spikes(
 # --- the balance of charge
 
 
-@SAMPLES
 @given(seed=seeds, steps=lengths, threshold=thresholds)
 def test_soft_reset_balances_the_charge(seed: int, steps: int, threshold: float) -> None:
     x = currents_of(seed, steps, 7)
@@ -100,7 +98,6 @@ def test_soft_reset_balances_the_charge(seed: int, steps: int, threshold: float)
     assert balance(trace.spikes, trace.v[-1], v0, x, threshold).abs().max() < 1e-13
 
 
-@SAMPLES
 @given(seed=seeds, steps=lengths, threshold=thresholds, v_reset=st.sampled_from([0.0, -0.3]))
 def test_hard_reset_loses_exactly_the_charge_above_threshold(
     seed: int, steps: int, threshold: float, v_reset: float
@@ -115,7 +112,6 @@ def test_hard_reset_loses_exactly_the_charge_above_threshold(
     assert (gap[~fired].abs() < 1e-13).all()
 
 
-@SAMPLES
 @given(seed=seeds, steps=lengths, threshold=thresholds)
 def test_delayed_reset_needs_the_boundary_term(seed: int, steps: int, threshold: float) -> None:
     x = currents_of(seed, steps, 7)
@@ -149,7 +145,6 @@ def test_delayed_reset_is_that_of_a_loop_that_remembers_its_spike() -> None:
 # --- independent implementations
 
 
-@SAMPLES
 @given(
     seed=seeds,
     steps=lengths,
@@ -276,7 +271,6 @@ def test_simulate_marks_what_a_plain_pair_does_not_tell() -> None:
 # --- the RC membrane
 
 
-@SAMPLES
 @given(seed=seeds, dt=st.floats(0.01, 5), tau=st.floats(0.5, 30), resistance=st.floats(0.1, 10))
 def test_exact_step_follows_the_closed_form(seed: int, dt: float, tau: float, resistance: float) -> None:
     current = currents_of(seed, 6)
@@ -319,7 +313,6 @@ def test_euler_refuses_a_step_as_long_as_tau(dt: float) -> None:
 # --- closed forms of firing
 
 
-@SAMPLES
 @given(
     current=st.floats(0.1, 20),
     tau=st.floats(0.5, 50),

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -25,7 +25,6 @@ from snnkit.encoding import (
     times_to_spikes,
 )
 
-SAMPLES = settings(max_examples=50, deadline=None)
 seeds = st.integers(0, 2**31)
 
 
@@ -80,7 +79,6 @@ def test_rate_code_refuses_other_bad_input() -> None:
 # --- latency
 
 
-@SAMPLES
 @given(seed=seeds, tau=st.floats(0.5, 20), threshold=st.floats(0.1, 2), resistance=st.floats(0.2, 3))
 def test_latency_is_when_the_charging_curve_meets_the_threshold(
     seed: int, tau: float, threshold: float, resistance: float
@@ -107,7 +105,6 @@ def test_latency_at_below_and_near_the_threshold() -> None:
         latency_encode(torch.tensor([math.inf]), tau=1.0)
 
 
-@SAMPLES
 @given(
     seed=seeds,
     steps=st.integers(1, 60),
@@ -142,7 +139,6 @@ def test_first_of_several_spikes_counts() -> None:
 # --- decoding
 
 
-@SAMPLES
 @given(seed=seeds, steps=st.integers(1, 12), density=st.sampled_from([0.0, 0.05, 0.4]))
 def test_decoders_against_loops(seed: int, steps: int, density: float) -> None:
     spikes = (torch.rand(steps, 6, 4, generator=seeded(seed)) < density).double()
@@ -195,7 +191,6 @@ def walk(seed: int, steps: int, size: float) -> Tensor:
     return (size * (2 * torch.rand(steps, 3, generator=seeded(seed), dtype=torch.float64) - 1)).cumsum(0)
 
 
-@SAMPLES
 @given(seed=seeds, steps=st.integers(1, 60), threshold=st.sampled_from([0.2, 0.5, 1.0]))
 def test_delta_code_against_a_loop(seed: int, steps: int, threshold: float) -> None:
     signal = walk(seed, steps, 1.0)
@@ -206,7 +201,6 @@ def test_delta_code_against_a_loop(seed: int, steps: int, threshold: float) -> N
     assert not code.on[0].any()
 
 
-@SAMPLES
 @given(seed=seeds, steps=st.integers(1, 80), threshold=st.sampled_from([0.2, 0.5, 1.0]))
 def test_delta_code_tracks_a_signal_that_is_slow_enough(seed: int, steps: int, threshold: float) -> None:
     signal = walk(seed, steps, threshold)

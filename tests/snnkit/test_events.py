@@ -135,7 +135,6 @@ def test_events_reject_bad_arrays() -> None:
 # --- N-MNIST ----------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 255), st.integers(0, 255), st.integers(0, 1), st.integers(0, (1 << 23) - 1)),
@@ -256,7 +255,6 @@ def loop_by_time(events: Events, steps: int, height: int, width: int) -> np.ndar
     return frames
 
 
-@settings(max_examples=60, deadline=None)
 @given(events_strategy, st.integers(1, 12))
 def test_frames_equal_a_plain_loop(events: Events, steps: int) -> None:
     assert np.array_equal(
@@ -267,7 +265,6 @@ def test_frames_equal_a_plain_loop(events: Events, steps: int) -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
 @given(events_strategy, st.integers(1, 12))
 def test_frames_equal_spikingjelly(events: Events, steps: int) -> None:
     fields = {name: getattr(events, name) for name in "txyp"}
@@ -341,7 +338,6 @@ def test_frames_reject_bad_arguments() -> None:
         frames_by_count(events, 2, 34, 34, bool)
 
 
-@settings(max_examples=40, deadline=None)
 @given(events_strategy.filter(lambda events: events.size > 0), st.integers(1, 60), st.integers(1, 40))
 def test_streamed_frames_equal_spikingjelly_fixed_duration(events: Events, chunk: int, parts: int) -> None:
     duration = max(1, events.duration // parts)
@@ -370,7 +366,6 @@ def test_streamed_frames_reject_steps_back_in_time() -> None:
 # --- AEDAT ------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 2**32 - 1), st.sampled_from([DVS128, CIFAR10_DVS, AddressLayout(1, 8, flip_x=False, on=1)])
 )
@@ -435,7 +430,7 @@ def test_aedat2_errors(tmp_path: Path) -> None:
         write_aedat2(path, Events(events.x, events.y, events.p, events.t + (1 << 31)), DVS128)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 70), st.integers(1, 70))
 def test_aedat3_round_trip_over_the_time_overflow(
     tmp_path_factory: pytest.TempPathFactory, seed: int, packet: int, chunk: int
@@ -605,7 +600,6 @@ def test_camera_equals_a_loop_over_pixels(seed: int) -> None:
     assert max(abs(a[3] - b[3]) for a, b in zip(*by_pixel, strict=True)) <= 1
 
 
-@settings(max_examples=30, deadline=None)
 @given(images_strategy, st.floats(0.05, 1.0), st.floats(0.0, 0.3))
 def test_camera_tracks_the_scene_and_the_path_closes(
     image: np.ndarray[Any, Any], threshold: float, mismatch: float
@@ -678,7 +672,6 @@ def test_path_is_a_triangle_with_rest_at_the_corners() -> None:
         saccade_path(301, 100, 6.0)
 
 
-@settings(max_examples=40, deadline=None)
 @given(images_strategy, st.integers(1, 40), st.integers(1, 40))
 def test_resize_interpolates(image: np.ndarray[Any, Any], height: int, width: int) -> None:
     result = resize(image, height, width)

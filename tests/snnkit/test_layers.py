@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from spikingjelly.activation_based import neuron
 from spikingjelly.activation_based import surrogate as sj
@@ -62,7 +62,6 @@ def test_hand_derived_gradient_is_that_of_the_loop(name):
             torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     shape=st.lists(st.integers(1, 5), min_size=2, max_size=5),
     decay=st.floats(0, 1),
@@ -85,7 +84,6 @@ def test_any_shape_and_block_length(shape, decay, threshold, reset, detach, bloc
         torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(2, 12), st.floats(0, 1), st.sampled_from(RESETS), st.integers(0, 10_000))
 def test_spikes_equal_a_numpy_loop(steps, decay, reset, seed):
     x = np.random.default_rng(seed).normal(0.4, 0.8, (steps, 3, 5))
@@ -131,7 +129,6 @@ def test_surrogates_of_spikingjelly_serve_too():
     torch.testing.assert_close(ours, theirs)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 20), st.integers(0, 10_000))
 def test_integrate_and_fire_keeps_the_balance_of_charge(steps, seed):
     """v(T) = v(0) + sum of the input - threshold * spikes, exactly for dyadic currents."""

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -21,7 +21,6 @@ from snnkit.losses import (
     rate_mse,
 )
 
-SAMPLES = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 2**31)
 
 
@@ -39,7 +38,6 @@ def numpy_cross_entropy(scores: np.ndarray, classes: np.ndarray) -> float:
     return float((log_sum - scores[np.arange(len(classes)), classes]).mean())
 
 
-@SAMPLES
 @given(seed=seeds)
 def test_rate_losses_against_numpy(seed: int) -> None:
     spikes, classes = train(seed), labels(seed)
@@ -52,7 +50,6 @@ def test_rate_losses_against_numpy(seed: int) -> None:
     assert rate_mse(spikes, rates).item() == pytest.approx(expected, rel=1e-12)
 
 
-@SAMPLES
 @given(seed=seeds, density=st.sampled_from([0.0, 0.1, 0.5, 1.0]))
 def test_latency_steps_is_the_first_spike_or_the_end(seed: int, density: float) -> None:
     spikes = train(seed, density=density)
@@ -66,7 +63,6 @@ def test_latency_steps_reaches_the_first_spike_and_the_steps_before_it() -> None
     torch.testing.assert_close(spikes.grad, torch.tensor([-2.0, -1, -2, 0, 0], dtype=torch.float64))
 
 
-@SAMPLES
 @given(seed=seeds)
 def test_latency_losses_against_numpy(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)

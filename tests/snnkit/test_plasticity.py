@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from spikingjelly.activation_based import functional
 from torch import Tensor
@@ -15,7 +15,6 @@ from torch import Tensor
 from snnkit.dynamics import HardReset, lif_step
 from snnkit.plasticity import STDP, Traces, all_to_all, learn_online, nearest_neighbour, online, online_step
 
-SAMPLES = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 2**31)
 rules = st.builds(
     STDP,
@@ -59,7 +58,6 @@ def loop_nearest(rule: STDP, pre: list[int], post: list[int]) -> float:
     return total
 
 
-@SAMPLES
 @given(seed=seeds, rule=rules)
 def test_pairs_against_loops(seed: int, rule: STDP) -> None:
     pre, post = trains(seed)
@@ -75,7 +73,6 @@ def test_pairs_against_loops(seed: int, rule: STDP) -> None:
             )
 
 
-@SAMPLES
 @given(seed=seeds, rule=rules, steps=st.integers(1, 40), density=st.sampled_from([0.0, 0.1, 0.6, 1.0]))
 def test_traces_give_all_pairs(seed: int, rule: STDP, steps: int, density: float) -> None:
     pre, post = trains(seed, steps, density)
@@ -121,7 +118,6 @@ def spikingjelly_stdp(
     return weight
 
 
-@SAMPLES
 @given(seed=seeds, a_plus=st.floats(0, 2), a_minus=st.floats(0, 2), tau=st.floats(1.5, 20))
 def test_spikingjelly_differs_by_its_decay_and_by_coincident_pairs(
     seed: int, a_plus: float, a_minus: float, tau: float

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
@@ -62,7 +62,6 @@ def test_blue_and_orange_stay_apart_for_dichromats(projection):
     assert np.abs(blue - orange).max() > 0.2
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     st.integers(1, 30),
     st.integers(1, 12),
@@ -134,7 +133,6 @@ def test_surrogate_pair_draws_step_primitive_and_its_slope():
         plot.surrogate_pair(_Sigmoid(), points=1)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 12), st.sampled_from([0.5, 1.0, 2.0]), st.sampled_from([0.0, 0.5]))
 def test_staircase_equals_a_neuron_that_is_run(steps, threshold, phase):
     axes = plot.staircase(threshold, steps, initial=phase * threshold, points=101)

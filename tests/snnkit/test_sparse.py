@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -23,7 +23,6 @@ def dense_batch(frames: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
     return frames[indices].transpose(0, 1).float()
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     samples=st.integers(1, 6),
     steps=st.integers(1, 4),
@@ -49,7 +48,6 @@ def test_batches_equal_the_dense_frames(samples, steps, side, density, seed):
 
 
 @pytest.mark.parametrize("bias", [False, True])
-@settings(max_examples=25, deadline=None)
 @given(st.integers(1, 5), st.integers(1, 4), st.integers(1, 7), st.integers(0, 1000))
 def test_layer_and_gradient_equal_the_dense_linear(bias, samples, steps, outputs, seed):
     frames = counts(samples, steps, (2, 3, 4), 0.3, seed)
@@ -92,7 +90,6 @@ def test_transform_acts_on_the_counts():
     torch.testing.assert_close(batch.dense(), dense_batch(frames, torch.arange(3)).log1p())
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 3), st.integers(0, 1000))
 def test_shifted_events_are_shifted_frames(pixels, seed):
     frames = counts(4, 3, (2, 5, 6), 0.4, seed)

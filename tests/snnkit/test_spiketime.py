@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -23,7 +23,6 @@ from snnkit.spiketime import (
     wake_silent,
 )
 
-SAMPLES = settings(max_examples=60, deadline=None)
 seeds = st.integers(0, 2**31)
 
 
@@ -55,7 +54,6 @@ def test_kernel_slope_is_the_derivative() -> None:
     assert kernel_slope(torch.tensor([-1.0, 0.0, 3.0]), 3.0).tolist() == pytest.approx([0, math.e / 3, 0])
 
 
-@SAMPLES
 @given(seed=seeds, tau=st.floats(0.3, 5))
 def test_potential_against_a_loop(seed: int, tau: float) -> None:
     weight, inputs = layer_of(seed)
@@ -74,7 +72,6 @@ def test_potential_against_a_loop(seed: int, tau: float) -> None:
 # --- the firing time
 
 
-@SAMPLES
 @given(seed=seeds, tau=st.floats(0.3, 5), threshold=st.sampled_from([0.3, 1.0, 2.0]))
 def test_firing_time_is_the_first_crossing(seed: int, tau: float, threshold: float) -> None:
     weight, inputs = layer_of(seed)
@@ -151,7 +148,6 @@ def slope_at(weight: Tensor, inputs: Tensor, times: Tensor, tau: float) -> Tenso
     return (weight * kernel_slope(elapsed, tau)).sum(-1)
 
 
-@SAMPLES
 @given(seed=seeds, tau=st.floats(0.5, 3))
 def test_gradient_against_central_differences(seed: int, tau: float) -> None:
     weight, inputs = layer_of(seed)

@@ -62,7 +62,7 @@ def test_registry_holds_every_family_under_its_own_name():
 
 
 @families
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_slope_is_autograd_of_the_primitive(name, data):
     surrogate = data.draw(BUILDERS[name])
@@ -77,7 +77,7 @@ def test_slope_is_autograd_of_the_primitive(name, data):
 
 
 @families
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_rise_area_peak_and_symmetry(name, data):
     surrogate = data.draw(BUILDERS[name])
@@ -215,7 +215,6 @@ def test_triangle_separates_height_from_width():
     assert sg.zero_gradient_share(low, x) == sg.zero_gradient_share(quadratic, x)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.floats(0.5, 10), st.integers(0, 1000))
 def test_zero_gradient_share_counts_the_half_lines(alpha, seed):
     x = torch.randn(400, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))

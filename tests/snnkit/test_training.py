@@ -8,7 +8,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from spikingjelly.activation_based import neuron
 from torch import nn
@@ -60,7 +60,6 @@ def test_set_seed_fixes_all_three_generators():
         set_seed(-1)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(2, 200), st.floats(0.01, 0.99), st.integers(0, 100))
 def test_split_is_a_partition_and_repeatable(count, share, seed):
     training, validation = split_indices(count, share, seed=seed)
@@ -69,7 +68,6 @@ def test_split_is_a_partition_and_repeatable(count, share, seed):
     assert torch.equal(split_indices(count, share, seed=seed)[1], validation)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 3), st.integers(0, 1000))
 def test_random_shift_moves_whole_samples(pixels, seed):
     frames = torch.rand(2, 5, 3, 4, 6, generator=torch.Generator().manual_seed(seed))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -68,7 +68,6 @@ def alike(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-@settings(max_examples=150, deadline=None)
 @given(plain)
 def test_requests_are_read_as_they_were_written(value: Any) -> None:
     request = {"op": "probe", "cases": [value]}
@@ -97,7 +96,6 @@ def test_messages_survive_the_journey(message: Message) -> None:
     assert wire.decode(wire.encode(message)) == (message, {})
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(texts, arrays, max_size=4))
 def test_arrays_come_by_their_names(named: dict[str, Any]) -> None:
     message, found = decode_arrays(named)
@@ -109,7 +107,6 @@ def decode_arrays(named: dict[str, Any], limits: FrameLimits = wire.DEFAULT) -> 
     return wire.decode(wire.encode(CaseDone(1, 0, arrays=tuple(named)), named.values()), limits)
 
 
-@settings(max_examples=60, deadline=None)
 @given(arrays)
 def test_array_layout_is_numpys(array: np.ndarray) -> None:
     import io

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -28,7 +28,6 @@ def dyadic_currents(seed: int, steps: int, neurons: int) -> Tensor:
 # --- arrays -----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
 @given(seed=SEEDS, log_steps=st.integers(0, 4), v0=st.integers(0, 3))
 def test_split_is_exact_on_dyadic_currents(seed: int, log_steps: int, v0: int) -> None:
     steps = 2**log_steps
@@ -43,7 +42,6 @@ def test_split_is_exact_on_dyadic_currents(seed: int, log_steps: int, v0: int) -
     assert torch.equal(split.clipping, -(z - 1).clamp(min=0))
 
 
-@settings(max_examples=40, deadline=None)
 @given(seed=SEEDS, steps=st.integers(1, 20), threshold=st.floats(0.05, 30), half=st.booleans())
 def test_bounds_and_sum_in_floating_point(seed: int, steps: int, threshold: float, half: bool) -> None:
     generator = torch.Generator().manual_seed(seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -46,7 +46,6 @@ def test_depth_is_the_longest_chain() -> None:
     assert monitor.depth(spiking(Residual())) == 2
 
 
-@settings(max_examples=25, deadline=None)
 @given(SEEDS, st.integers(1, 9))
 def test_frames_against_a_plain_loop(seed: int, steps: int) -> None:
     model = chain((6, 8, 3)).double()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from spikingjelly.activation_based import neuron as sj
 
@@ -38,7 +38,6 @@ def numpy_loop(
     return np.array(outputs), v
 
 
-@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**20), steps=st.integers(1, 12), per_channel=st.booleans())
 def test_equals_numpy_loop_and_sum_identity(seed: int, steps: int, per_channel: bool) -> None:
     rng = np.random.default_rng(seed)

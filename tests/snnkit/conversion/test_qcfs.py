@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -45,7 +45,6 @@ CONSTRUCTIONS = [
 
 
 @pytest.mark.parametrize(("region", "construction"), CONSTRUCTIONS)
-@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**31), levels=st.integers(1, 16), clip=st.floats(0.1, 20))
 def test_gradients_equal_autograd_of_the_construction(
     region: Region, construction: Callable[..., Tensor], seed: int, levels: int, clip: float
@@ -123,7 +122,6 @@ def test_theorem_2_with_the_neuron_itself() -> None:
     assert abs(float((rate - staircase(z, 1.0, levels)).mean())) < 1e-12
 
 
-@settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**31), levels=st.integers(1, 12), clip=st.floats(0.5, 10))
 def test_theorem_1_levels_equal_steps(seed: int, levels: int, clip: float) -> None:
     layer = QCFS(levels, clip).double()

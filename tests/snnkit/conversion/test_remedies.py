@@ -96,7 +96,6 @@ def uneven_share(network: SpikingNetwork, x: Tensor, steps: int) -> list[float]:
 # --- one layer --------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
 @given(seed=SEEDS, steps=st.integers(1, 12), v0=st.integers(0, 3))
 def test_exact_rules_give_q(seed: int, steps: int, v0: int) -> None:
     currents = dyadic(seed, steps, 500)
@@ -107,7 +106,6 @@ def test_exact_rules_give_q(seed: int, steps: int, v0: int) -> None:
         assert torch.equal(v_end, v0 / 4 + currents.sum(0) - q)
 
 
-@settings(max_examples=40, deadline=None)
 @given(seed=SEEDS, steps=st.integers(1, 8))
 def test_rules_against_rational_loops(seed: int, steps: int) -> None:
     currents = dyadic(seed, steps, 30)
@@ -140,7 +138,6 @@ def test_signed_spikes_remove_most_extra_spikes() -> None:
     assert shares["signed"][1] > shares["plain"][1]
 
 
-@settings(max_examples=60, deadline=None)
 @given(seed=SEEDS, steps=st.integers(1, 8), v0=st.integers(0, 3))
 def test_every_calibration_pass_moves_one_spike(seed: int, steps: int, v0: int) -> None:
     currents = dyadic(seed, steps, 400)
@@ -245,7 +242,7 @@ def test_srp_in_the_deep_random_network() -> None:
 # --- converted networks -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=SEEDS)
 def test_network_without_unevenness(seed: int) -> None:
     """Tracking and full calibration give exactly the logits of the evenly fed network."""

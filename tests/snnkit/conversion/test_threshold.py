@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -48,7 +48,6 @@ def rows(batches: list[Tensor], per_channel: bool) -> np.ndarray:
     return (whole.transpose(0, 1).flatten(1) if per_channel else whole.reshape(1, -1)).numpy()
 
 
-@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**20), percent=st.floats(50, 100), per_channel=st.booleans())
 def test_maximum_and_percentile_equal_numpy(seed: int, percent: float, per_channel: bool) -> None:
     batches = activations(seed)
@@ -60,7 +59,6 @@ def test_maximum_and_percentile_equal_numpy(seed: int, percent: float, per_chann
     )
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 2**20),
     steps=st.integers(1, 20),

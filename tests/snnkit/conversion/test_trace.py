@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -52,7 +52,6 @@ def test_model_is_left_alone() -> None:
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
 
 
-@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**20), bias=st.booleans(), linear=st.booleans())
 def test_batchnorm_folding_formula(seed: int, bias: bool, linear: bool) -> None:
     torch.manual_seed(seed)

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snnkit.conversion import unevenness
@@ -41,7 +41,6 @@ def oracle(currents: list[Fraction], threshold: Fraction, v0: Fraction) -> tuple
 
 
 # 40 examples x 3000 neurons: 120,000 cases, each compared exactly with the definition of q.
-@settings(max_examples=40, deadline=None)
 @given(
     seed=SEEDS, steps=st.integers(1, 12), v0=st.integers(-6, 9), threshold=st.sampled_from([0.5, 1.0, 2.0])
 )
@@ -83,7 +82,6 @@ def test_scalar_theorem_against_the_rational_loop() -> None:
     assert seen == set(Case)
 
 
-@settings(max_examples=40, deadline=None)
 @given(seed=SEEDS, steps=st.integers(1, 8))
 def test_vector_and_scalar_agree(seed: int, steps: int) -> None:
     currents = dyadic(seed, steps, 50)
@@ -121,7 +119,6 @@ def test_potential_just_below_the_threshold_is_not_missing() -> None:
     assert classify(torch.tensor([1]), below.view(1), threshold=0.3, steps=4).case.tolist() == [Case.EVEN]
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     seed=SEEDS,
     steps=st.integers(1, 12),
@@ -134,7 +131,6 @@ def test_ratchet_equals_the_neuron(seed: int, steps: int, v0: int, threshold: fl
     assert torch.equal(unevenness.ratchet(currents, threshold, v0 / 4), spikes.cumsum(0).long())
 
 
-@settings(max_examples=60, deadline=None)
 @given(seed=SEEDS, steps=st.integers(1, 10), v0=st.integers(-4, 6))
 def test_burst_neuron_follows_the_running_maximum(seed: int, steps: int, v0: int) -> None:
     currents = dyadic(seed, steps, 60)
@@ -149,7 +145,6 @@ def test_burst_neuron_follows_the_running_maximum(seed: int, steps: int, v0: int
             assert int(counts[step, neuron]) == count
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     seed=SEEDS,
     steps=st.integers(1, 10),
@@ -174,7 +169,6 @@ def test_sufficient_condition_is_not_given_away() -> None:
     assert unevenness.order_cannot_matter(mixed).tolist() == [True, False, False]
 
 
-@settings(max_examples=30, deadline=None)
 @given(seed=SEEDS, steps=st.integers(1, 32))
 def test_constant_current_has_no_unevenness_in_float32(seed: int, steps: int) -> None:
     generator = torch.Generator().manual_seed(seed)
