@@ -9,11 +9,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from autograder.isolation.sandbox import IsolationError
 from autograder.isolation.session import Reply, Session
 from autograder.judging import judge
 from autograder.perform import Seen
-from autograder.question import Call, Case, Question
-from autograder.result import Result
+from autograder.question import Call, Question
+from autograder.result import Failure, GroupResult, Result
 
 
 @cache
@@ -64,20 +65,25 @@ def ask(session: Session, question: Question, seed: int) -> tuple[Result, str]:
     Returns:
         The result, and an empty string or what went wrong on this side (the result is then 0 points).
     """
-    cases = question.draw(seed)
     modules: list[str] = []
-    sent = [as_data(question, case.call, modules) for case in cases]
-    answers = session.probe(question.names, sent, modules)
-    seen = [_seen(reply) for reply in answers.replies]
     try:
+        cases = question.draw(seed)
+        answers = session.probe(
+            question.names, [as_data(question, case.call, modules) for case in cases], modules
+        )
+        seen = [_seen(reply) for reply in answers.replies]
         result = judge(question, cases, lambda at, case: seen[at], seed=seed, printed=answers.printed)
-    except (
-        Exception
-    ) as error:  # a comparison that met arrays it was not written for; the other questions go on
-        return _not_compared(question, cases, seed), f"the comparison failed: {type(error).__name__}: {error}"
+    except IsolationError:
+        raise
+    except Exception as error:  # of the question, or a comparison that met arrays it was not written for
+        return _not_judged(question, seed), f"{type(error).__name__}: {error}"
     return result, ""
 
 
-def _not_compared(question: Question, cases: list[Case], seed: int) -> Result:
-    lost = Seen(trouble="form", text="what came back cannot be compared with what was expected")
-    return judge(question, cases, lambda at, case: lost, seed=seed)
+def _not_judged(question: Question, seed: int) -> Result:
+    said = "this could not be compared with what is right; that may be the question's fault, and your teacher is told"
+    failure = Failure("form", said, 0, "")
+    groups = tuple(
+        GroupResult(group.id, group.title, group.points, 0.0, 0, failure) for group in question.groups
+    )
+    return Result(question.id, question.title, question.points, 0.0, seed, groups)

@@ -5,6 +5,7 @@ Nothing of a course is imported by name, so the engine may lie anywhere and seve
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import pkgutil
@@ -73,40 +74,59 @@ class Catalogue:
         return _questions(self.package, self.checks / problem_set)
 
     def __getitem__(self, question: str) -> Question:
-        """A question by its id, ``<set>.<question>``.
+        """A question by its id, ``<set>.<question>``; no other question is loaded.
 
         Raises:
             UnknownQuestionError: no question has this id; the message lists those that exist.
+            BrokenQuestionError: its file cannot be used.
         """
         prefix, _, name = str(question).partition(".")
         for problem_set in self.sets():
-            if prefix == problem_set.split("_")[0] and name in self.questions(problem_set):
-                return self.questions(problem_set)[name]
-        known = ", ".join(one.id for one in self) or "none"
-        raise UnknownQuestionError(f"no question is called {question!r}; there are: {known}")
+            folder = self.checks / problem_set
+            if prefix == _prefix(problem_set) and (folder / f"{name}.py").is_file():
+                found = _question(self.package, folder, name)
+                if found is not None:
+                    return found
+        known = ", ".join(self._ids())
+        raise UnknownQuestionError(
+            f"no question is called {question!r}; there are: {known or f'none in {self.checks}'}"
+        )
+
+    def _ids(self) -> Iterator[str]:
+        """Ids of the questions that can be used."""
+        for problem_set in self.sets():
+            folder = self.checks / problem_set
+            for module in pkgutil.iter_modules([str(folder)]):
+                with contextlib.suppress(BrokenQuestionError):
+                    if _question(self.package, folder, module.name) is not None:
+                        yield f"{_prefix(problem_set)}.{module.name}"
 
     def __iter__(self) -> Iterator[Question]:
         return (one for problem_set in self.sets() for one in self.questions(problem_set).values())
 
 
-@cache
+def _prefix(problem_set: str) -> str:
+    """With what the ids of a set's questions begin."""
+    return problem_set.split("_")[0]
+
+
 def _questions(package: str, folder: Path) -> dict[str, Question]:
-    found = {}
-    prefix = folder.name.split("_")[0]
-    for module in sorted(one.name for one in pkgutil.iter_modules([str(folder)])):
-        place = folder / f"{module}.py"
-        try:
-            content = importlib.import_module(f"{package}.{folder.name}.{module}")
-        except Exception as error:
-            raise BrokenQuestionError(f"{place}: {type(error).__name__}: {error}") from error
-        question, small = getattr(content, "QUESTION", None), getattr(content, module, None)
+    names = sorted(one.name for one in pkgutil.iter_modules([str(folder)]))
+    found = {name: _question(package, folder, name) for name in names}
+    return {name: question for name, question in found.items() if question is not None}
+
+
+@cache
+def _question(package: str, folder: Path, name: str) -> Question | None:
+    """The question in a file; None where it has none."""
+    place, id = folder / f"{name}.py", f"{_prefix(folder.name)}.{name}"
+    try:
+        content = importlib.import_module(f"{package}.{folder.name}.{name}")
+        question, small = getattr(content, "QUESTION", None), getattr(content, name, None)
         if isinstance(small, Light):
-            question = small.question(f"{prefix}.{module}")
-        if question is None:
-            continue
-        if question.id != f"{prefix}.{module}":
-            raise BrokenQuestionError(
-                f"{place}: its question is called {question.id!r}; expected '{prefix}.{module}'"
-            )
-        found[module] = question
-    return found
+            question = small.question(id)
+    except Exception as error:
+        raise BrokenQuestionError(f"{place}: {type(error).__name__}: {error}") from error
+    if question is not None and question.id != id:
+        raise BrokenQuestionError(f"{place}: its question is called {question.id!r}; expected {id!r}")
+    return question

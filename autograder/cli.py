@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from autograder.course import CELL_TIMEOUT, CourseError, checkout, exercise_of, questions_of, source_of
+from autograder.course import (
+    CELL_TIMEOUT,
+    CourseError,
+    catalogue_of,
+    checkout,
+    exercise_of,
+    home_of,
+    questions_of,
+    source_of,
+)
 from autograder.course import problem_sets as sets_of
 from autograder.report.cli import export_command
 
@@ -212,7 +221,10 @@ def grade_command(
         return _graded(plan, submissions, anew=not resume)
 
     grades = _run(all_of_them)
-    if any(grade.problem for grade in grades):
+    faults = {f"{name}: {mark.fault}" for one in grades for name, mark in one.questions.items() if mark.fault}
+    for line in sorted(faults):
+        typer.echo(f"snngrade: the question is at fault, not the answers: {line}", err=True)
+    if faults or any(grade.problem for grade in grades):
         raise typer.Exit(1)
 
 
@@ -280,10 +292,17 @@ def release_command(
     try:
         root = checkout(course)
         outdated = False
+        own = catalogue_of(root).sets() if (root / "checks").is_dir() else []
+        for name in own:
+            if name not in sets_of(root):
+                place = home_of(root, name) / "notebook.py"
+                raise CourseError(f"the set {name!r} has questions and no notebook: {place} is missing")
         for name in problem_sets or sets_of(root):
             source_of(root, name)
             place = exercise_of(root, name).relative_to(root)
             if not check:
+                if not release.made(root, name):
+                    _try_out(root, name)
                 typer.echo(f"{place}: {'written' if release.release(root, name) else 'up to date'}")
             elif release.stale(root, name):
                 outdated = True
@@ -296,11 +315,35 @@ def release_command(
         raise typer.Exit(1)
 
 
+def _try_out(root: Path, problem_set: str) -> None:
+    """Put the right answers and the slips of a set to its own cases.
+
+    Raises:
+        CourseError: names the file of each question that is not sound, and what is wrong with it.
+    """
+    from autograder.dry_run import faults
+
+    folder = catalogue_of(root).checks / problem_set
+    found = [
+        f"{folder / name}.py: {fault}"
+        for name, question in questions_of(root, problem_set).items()
+        for fault in faults(question)[:3]
+    ]
+    if found:
+        raise CourseError("\n".join(found))
+
+
 @app.command("questions")
 def questions_command(problem_set: ProblemSet, course: Course = None) -> None:
     """List the questions of a set with their points, as the checks have them."""
     try:
-        for question in questions_of(checkout(course), problem_set).values():
+        root = checkout(course)
+        known = catalogue_of(root).sets()
+        if problem_set not in known:
+            raise CourseError(
+                f"no problem set is called {problem_set!r}; with questions there are: {', '.join(known) or 'none'}"
+            )
+        for question in questions_of(root, problem_set).values():
             groups = ", ".join(f"{group.id} {group.points:g}" for group in question.groups)
             typer.echo(f"{question.id:28}{question.points:5g}  {question.title} ({groups})")
     except CourseError as error:

@@ -65,7 +65,7 @@ def questions_of(root: Path, problem_set: str) -> dict[str, Question]:
     """
     catalogue = catalogue_of(root)
     try:
-        return catalogue.questions(problem_set) if problem_set in catalogue.sets() else {}
+        return dict(catalogue.questions(problem_set)) if problem_set in catalogue.sets() else {}
     except BrokenQuestionError as error:
         raise CourseError(str(error)) from error
 

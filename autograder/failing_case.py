@@ -17,7 +17,7 @@ from autograder.question import Answer, Arrays, Case, Question
 from autograder.result import Result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FailingCase:
     """``args`` by name, ``got``, ``expected`` (empty where a bar is the rule); ``call()`` calls the answer again."""
 
@@ -26,6 +26,13 @@ class FailingCase:
     answer: Answer
     got: Arrays
     expected: Arrays
+
+    def __repr__(self) -> str:
+        lines = [f"{self.case.label}: {self.code}"]
+        lines += [f"  {name} = {value!r}" for name, value in self.args.items()]
+        for name in dict.fromkeys([*self.got, *self.expected]):
+            lines += [f"  {name}: got {self.got.get(name)!r}, expected {self.expected.get(name)!r}"]
+        return "\n".join(lines)
 
     @property
     def args(self) -> dict[str, Any]:

@@ -194,13 +194,13 @@ class _Judge:
 
     def failure(self, group: Group, at: int, case: Case, seen: Seen) -> Failure | None:
         """Why one case failed."""
-        if seen.trouble:
+        if seen.trouble and not (group.unchanged and seen.trouble == "form"):
             return Failure(seen.trouble, seen.text, at, case.label, (seen.name,) if seen.name else ())
         question, asked = self.question, self.question.asked(case.call)
         if group.unchanged:
             if not seen.changed:
                 return None
-            names = [*list(asked)[: len(case.call.args)], *case.call.kwargs]
+            names = [*list(asked)[: len(case.call.args)], *case.call.kwargs, *["x"] * len(case.call.then)]
             name = names[seen.changed[0]] if seen.changed[0] < len(names) else "an argument"
             return Failure("argument", f"{name} is no longer what it was", at, case.label, (name,))
         if group.judge is not None:

@@ -30,7 +30,13 @@ class Light:
         self.hints.append(text)
 
     def slip(self, wrong: Callable[..., Any]) -> Callable[..., Any]:
-        """A wrong way: the function's name is the slip's, its docstring the sentence."""
+        """A wrong way: the function's name is the slip's, its docstring the sentence.
+
+        Raises:
+            ValueError: there is no docstring.
+        """
+        if not (wrong.__doc__ or "").strip():
+            raise ValueError(f"the slip {wrong.__name__} has no docstring; it is what the student reads")
         self.slips.append(Slip(wrong.__name__, " ".join((wrong.__doc__ or "").split()), wrong))
         return wrong
 

@@ -152,9 +152,8 @@ def _fits(function: Callable[..., Any], args: Any, kwargs: Any) -> bool:
 def _one_of(found: Any, call: Any) -> Any:
     """The result that is looked at."""
     if not isinstance(found, (tuple, list)) or len(found) <= call.result:
-        raise FormError(
-            f"{_count(found)}, where {call.result + 1} or more were asked for", f"what {call.of} returns"
-        )
+        wanted = f"a tuple of at least {call.result + 1} is asked for"
+        raise FormError(f"{_count(found)}, where {wanted}", f"what {call.of} returns")
     return found[call.result]
 
 
@@ -191,7 +190,8 @@ def perform(
 
         upstream = handed(call.upstream, tensors=True, double=double)
         return {"gradient": torch.autograd.grad(found, sources, upstream)[0]}, []
-    both = zip([*call.args, *call.kwargs.values()], [*args, *kwargs.values()], strict=True)
+    given = [*call.args, *call.kwargs.values(), *call.then]
+    both = zip(given, [*args, *kwargs.values(), *then], strict=True)
     changed = [
         at for at, (was, now) in enumerate(both) if isinstance(was, np.ndarray) and not _unchanged(was, now)
     ]
@@ -244,7 +244,10 @@ def attempt(
     try:
         with own_random_state():
             found, changed = perform(answer, call, results, tensors=tensors, double=double)
-        return Seen(_arrays(found), tuple(changed))
+        try:
+            return Seen(_arrays(found), tuple(changed))
+        except FormError as error:
+            return Seen({}, tuple(changed), "form", f"{error.name} is {error}", error.name)
     except MissingError as error:
         text = f"{error} is not defined; run the cell that defines it, above this one"
         return Seen(trouble="missing", text=text, name=str(error))

@@ -168,6 +168,23 @@ class Question:
     uses: Mapping[str, str] = field(default_factory=dict)
     withheld: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        ids = [group.id for group in self.groups]
+        twice = [id for id in ids if ids.count(id) > 1]
+        if not ids or twice:
+            raise ValueError(
+                f"{self.id}: {f'two groups are called {twice[0]!r}' if twice else 'it has no group'}"
+            )
+        for group in self.groups:
+            if type(group.points) not in (int, float) or group.points <= 0:
+                raise ValueError(
+                    f"{self.id}: group {group.id!r} has points={group.points!r}; expected more than 0"
+                )
+        if isinstance(self.hints, str):
+            raise ValueError(
+                f"{self.id}: hints is one text; write a tuple, with a comma behind a single hint"
+            )
+
     @property
     def points(self) -> float:
         """Points of all groups."""
@@ -184,8 +201,21 @@ class Question:
         return self.right if isinstance(self.right, Mapping) else {}
 
     def draw(self, seed: int) -> list[Case]:
-        """The cases for a seed; the same seed gives the same cases."""
-        return list(self.cases(np.random.default_rng([seed, zlib.crc32(self.id.encode())])))
+        """The cases for a seed; the same seed gives the same cases.
+
+        Raises:
+            ValueError: a case is in no group of the question, or a group has no case.
+        """
+        drawn = list(self.cases(np.random.default_rng([seed, zlib.crc32(self.id.encode())])))
+        groups, used = [group.id for group in self.groups], {case.group for case in drawn}
+        if strange := used - set(groups):
+            known = ", ".join(groups)
+            raise ValueError(f"{self.id}: a case is in the group {min(strange)!r}; there are: {known}")
+        if empty := [id for id in groups if id not in used]:
+            raise ValueError(
+                f"{self.id}: the group {empty[0]!r} has no case, so any answer would get its points"
+            )
+        return drawn
 
     def results(self, call: Call) -> tuple[str, ...]:
         """Names of what a call gives; empty for a probe, which names its own."""

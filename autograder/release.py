@@ -15,10 +15,10 @@ from pathlib import Path
 
 from autograder.course import (
     CourseError,
+    catalogue_of,
     configure,
     exercise_of,
     last_error,
-    questions_of,
     source_of,
 )
 from autograder.files import digest, write_if_changed
@@ -86,10 +86,11 @@ def student_notebook(root: Path, problem_set: str) -> bytes:
 
 
 def _key(root: Path, problem_set: str) -> str:
-    """What the notebook is made from: the source, the points of its checks, and the modules that make it."""
+    """What the notebook is made from: the source, the questions, and the modules that make it."""
     makers = [Path(__file__).with_name(name) for name in ("release.py", "source.py", "course.py")]
-    points = [f"{check.id} {check.points}".encode() for check in questions_of(root, problem_set).values()]
-    return digest([source_of(root, problem_set).read_bytes(), *points, *(one.read_bytes() for one in makers)])
+    questions = sorted((catalogue_of(root).checks / problem_set).glob("*.py"))
+    files = [source_of(root, problem_set), *questions, *makers]
+    return digest(one.read_bytes() for one in files)
 
 
 def stale(root: Path, problem_set: str) -> bool:
@@ -98,18 +99,25 @@ def stale(root: Path, problem_set: str) -> bool:
     return not committed.is_file() or committed.read_bytes() != student_notebook(root, problem_set)
 
 
-def release(root: Path, problem_set: str) -> bool:
-    """Write the student's notebook where it changed; True when it was written.
+def _stamp(root: Path, problem_set: str) -> Path:
+    return root / "build" / "nbgrader" / f"{problem_set}.stamp"
 
-    A stamp under build/ remembers what it was made from, so that an unchanged set is not made again.
-    """
+
+def made(root: Path, problem_set: str) -> bool:
+    """Whether the notebook is known to be what its source and questions give: a stamp under build/ remembers it."""
+    target, stamp = exercise_of(root, problem_set), _stamp(root, problem_set)
+    if not (target.is_file() and stamp.is_file()):
+        return False
+    return stamp.read_text() == f"{_key(root, problem_set)} {digest([target.read_bytes()])}\n"
+
+
+def release(root: Path, problem_set: str) -> bool:
+    """Write the student's notebook where it changed; True when it was written. What is :func:`made` is not made again."""
+    if made(root, problem_set):
+        return False
     target = exercise_of(root, problem_set)
-    stamp = root / "build" / "nbgrader" / f"{problem_set}.stamp"
-    if target.is_file() and stamp.is_file():
-        made = f"{_key(root, problem_set)} {digest([target.read_bytes()])}\n"
-        if stamp.read_text() == made:
-            return False
     written = write_if_changed(target, student_notebook(root, problem_set))
-    write_if_changed(stamp, f"{_key(root, problem_set)} {digest([target.read_bytes()])}\n".encode())
+    stamped = f"{_key(root, problem_set)} {digest([target.read_bytes()])}\n"
+    write_if_changed(_stamp(root, problem_set), stamped.encode())
     shutil.copymode(source_of(root, problem_set), target)
     return written

@@ -128,7 +128,7 @@ class Worker:
         """Send what came of a call: arrays by name, or why there are none."""
         if seen.trouble:
             text, name = plain_text(seen.text)[:4000], plain_text(seen.name)[:200]
-            self.channel.send(CaseDone(id, index, seen.trouble, text, name))
+            self.channel.send(CaseDone(id, index, seen.trouble, text, name, changed=seen.changed[:100]))
         elif _fits(seen.arrays.values()):
             names = tuple(plain_text(name) for name in seen.arrays)
             self.channel.send(

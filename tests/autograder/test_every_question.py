@@ -42,7 +42,8 @@ def test_the_catalogue_names_every_question_once(root):
         ("from nowhere import x", r"mine\.py: ModuleNotFoundError: No module named 'nowhere'"),
         (
             "from autograder.question import Question\n"
-            "QUESTION = Question('ps9.other', '', (), lambda rng: [], ())",
+            "from autograder.question import Group\n"
+            "QUESTION = Question('ps9.other', '', (Group('a', 1, ''),), lambda rng: [], ())",
             r"mine\.py: its question is called 'ps9.other'; expected 'ps9.mine'",
         ),
     ],

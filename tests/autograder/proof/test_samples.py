@@ -135,6 +135,17 @@ def makes_arrays(slip):
     return slip.wrong is not None or slip.gives is not None
 
 
+def as_asked(question, case, arrays):
+    """In the dtype of the arguments, where that has to be kept."""
+    keeps = question.keeps_dtype if case.keeps_dtype is None else case.keeps_dtype
+    given = [
+        one.dtype
+        for one in question.asked(case.call).values()
+        if getattr(one, "dtype", np.dtype(int)).kind == "f"
+    ]
+    return {key: array.astype(given[0]) if keeps and given else array for key, array in arrays.items()}
+
+
 def made_by(question, slip):
     """What comes back from an answer that goes wrong in the slip's way wherever that has a value."""
     judged = {group.id for group in question.groups if group.judge is not None}
@@ -147,7 +158,11 @@ def made_by(question, slip):
         except Exception:
             made = ()
         wrong = {key: value for key, value in made if not right or key in right}
-        return Seen({**right, **wrong}) if right or wrong else Seen(trouble="error", text="not reached")
+        return (
+            Seen(as_asked(question, case, {**right, **wrong}))
+            if right or wrong
+            else Seen(trouble="error", text="not reached")
+        )
 
     return see
 
@@ -156,6 +171,8 @@ def made_by(question, slip):
 def test_no_slip_calls_a_right_answer_wrong(problem_set, question):
     """What a slip gives differs from what is right, in at least one case and by more than the tolerance."""
     compared = tuple(group for group in question.groups if group.judge is None)
+    if not compared:
+        return  # a rule decides in every group
     cases = [case for case in drawn(question.id) if case.group in {group.id for group in compared}]
     without = replace(question, groups=compared)
     for slip in filter(makes_arrays, question.slips):
