@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder.asking import probe_text
 from autograder.judging import close, right_values, slip_values
 from autograder.perform import MissingError, quiet
 from autograder.question import Arrays, Case, Question
@@ -31,8 +32,10 @@ def faults(question: Question) -> list[str]:
     known: list[tuple[Case, Arrays]] = []
     judged = {group.id for group in question.groups if group.judge is not None}
     for case, seed in drawn:
-        odd = next(_odd(case), "")
-        if odd:
+        odd, probe = next(_odd(case), ""), _not_sent(case)
+        if probe:
+            found.append(f"{_named(case, seed)}: {probe}")
+        elif odd:
             found.append(f"{_named(case, seed)}: {odd} cannot be handed to an answer; what can is {_PLAIN}")
         elif case.group not in judged:
             try:
@@ -56,6 +59,19 @@ def faults(question: Question) -> list[str]:
 
 def _named(case: Case, seed: int) -> str:
     return f"case {case.label!r} of group {case.group!r} (seed {seed})"
+
+
+def _not_sent(case: Case) -> str:
+    """Why a case's probe, if it has one, cannot be sent to where the answer runs; empty where it can."""
+    if not callable(case.call.of):
+        return ""
+    try:
+        probe_text(case.call.of)
+    except (ValueError, OSError) as error:
+        return (
+            f"its probe cannot be sent to the sandbox: {error}; write it with def, on the level of the module"
+        )
+    return ""
 
 
 def _odd(case: Case) -> Iterator[str]:

@@ -28,6 +28,9 @@ def question(*, right=lambda x: 2 * x, argument=lambda rng: rng.normal(size=3), 
     return Question(**{**fields, **changes})
 
 
+LAMBDA = lambda answer, x: {"double": answer["double"](x)}
+
+
 def nothing(x):
     raise NameError("name 'gaps' is not defined")
 
@@ -48,6 +51,10 @@ def nothing(x):
         ({"cases": lambda rng: []}, "the group 'values' has no case, so any answer would get its points"),
         ({"cases": lambda rng: [rng.nothing]}, "the cases cannot be drawn: AttributeError"),
         ({"cases": lambda rng: [Case("values", "one", call("treble", 1.0))]}, "asks for treble"),
+        (
+            {"cases": lambda rng: [Case("values", "one", call(LAMBDA, x=1.0))]},
+            "its probe cannot be sent to the sandbox",
+        ),
         (
             {"slips": (Slip("same", "No.", lambda x: x + x),)},
             "the slip 'same' gives what is right in every case",
