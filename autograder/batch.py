@@ -1,7 +1,8 @@
 """Many submissions in isolation on a Dask cluster: this machine's processes, or a cluster that is already there.
 
 A piece of work is a pure function of plain data: the cells of a submission, the problem set, a seed and the limits go
-in, what its questions got comes out, both as JSON of one schema. Its key is a hash of those, so a worker that dies loses nothing: the work goes to another.
+in, what its questions got comes out, both as JSON of one schema. Its key is a hash of those, so a worker that dies loses
+nothing: the work goes to another.
 On this machine all workers share one warm parent (see :mod:`autograder.isolation.source`), which gets ready while
 the cluster starts; on a cluster that is already there each worker has its own, started with its first piece.
 """

@@ -17,7 +17,7 @@ from autograder.message import html, plain
 from autograder.question import Question
 from autograder.result import Result
 
-__all__ = ["UnknownQuestionError", "check", "failing", "find", "grade"]
+__all__ = ["UnknownQuestionError", "check", "failing", "find"]
 
 _LAST: dict[str, tuple[Result, Question, Mapping[str, Any]]] = {}
 
@@ -43,11 +43,6 @@ def find(question: str) -> Question:
         with contextlib.suppress(UnknownQuestionError):
             return catalogue[question]
     return found[0][question]  # which says what there is, in the course that the notebook is in
-
-
-def grade(question: str, namespace: Mapping[str, Any], *, seed: int = PUBLIC_SEED, hint: int = 0) -> Result:
-    """Grade the answer found in ``namespace``; see :func:`autograder.judging.run`."""
-    return run(find(question), namespace, seed=seed, hint=hint)
 
 
 def _display(result: Result) -> None:

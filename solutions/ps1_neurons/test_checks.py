@@ -20,8 +20,8 @@ from autograder.checks.ps1_neurons import (
     mystery_neuron,
     rate_code,
 )
-from autograder.in_notebook import grade
-from autograder.judging import computed, right_values
+from autograder.in_notebook import find
+from autograder.judging import computed, right_values, run
 from autograder.question import call
 from snnkit import dynamics
 
@@ -240,5 +240,5 @@ def test_what_is_not_chance_is_refused(spikes, said):
     ],
 )  # fmt: skip
 def test_answers_of_the_wrong_kind_get_a_line_that_says_so(question, name, answer, said):
-    result = grade(question, {name: answer})
+    result = run(find(question), {name: answer})
     assert any(group.failure is not None and said in group.failure.sentence for group in result.groups)

@@ -233,7 +233,7 @@ HOSTILE = {
     "takes another question's name": Case(marks("spike_count_answer", grade_id="spike_count")),
     "replaces check": Case(first("check = lambda *a, **k: 1.0")),
     "replaces the grader's functions": Case(
-        first("import autograder, autograder.in_notebook\nautograder.check = autograder.in_notebook.grade = lambda *a, **k: 1.0")
+        first("import autograder, autograder.in_notebook\nautograder.check = autograder.in_notebook.find = lambda *a, **k: 1.0")
     ),
     "asks the checks for what is expected": Case(
         answers(
