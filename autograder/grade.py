@@ -196,7 +196,7 @@ def grade(
             write_if_changed(plan.notebook("submitted", student), notebook.write(work.handed_in))
     for number, graded in enumerate(_graded(plan, works, released), start=1):
         finished[graded.student] = graded
-        if not graded.problem:
+        if not graded.problem and graded.final:
             keep(plan.out, works[graded.student].key, graded)
         progress(number, len(works), graded.student)
     grades = list(_of_students(plan, finished.values()))

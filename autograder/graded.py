@@ -87,6 +87,7 @@ class Graded:
         late_s: seconds handed in after the due time.
         penalty: points taken off for that.
         group: of the group submission that it is, otherwise empty.
+        final: whether the same submission would get the same; one that a limit stopped is graded again by the next run.
     """
 
     student: str
@@ -104,6 +105,7 @@ class Graded:
     late_s: float = 0.0
     penalty: float = 0.0
     group: str = ""
+    final: bool = True
 
     @property
     def raw(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.result import GroupResult, Result, number
+from autograder.result import GroupResult, Result, Said, number
 
 _PRINTED = 400
 
@@ -11,12 +11,17 @@ def _points(value: float) -> str:
     return f"{number(value)} point{'' if value == 1 else 's'}"
 
 
+def _slip(said: Said) -> str:
+    """A slip's sentence."""
+    return said.sentence if said.sure else f"Perhaps: {said.sentence}"
+
+
 def _verdict(group: GroupResult) -> list[str]:
     """The sentences under one group."""
     if group.failure is None:
         return []
     label = "" if group.failure.kind in ("missing", "unanswered") else group.failure.label
-    slip = [group.slip.sentence] if group.slip is not None else []
+    slip = [_slip(group.slip)] if group.slip is not None else []
     return [f"{f'{label}: ' if label else ''}{group.failure.sentence}.", *slip]
 
 
@@ -49,6 +54,7 @@ def plain(result: Result) -> str:
         mark = "right" if group.failure is None else "not yet"
         lines.append(f"  [{mark}] {group.title}: {number(group.score)} of {number(group.points)}")
         lines.extend(f"      {sentence}" for sentence in sentences)
+    lines.extend(f"  {remark}" for remark in result.remarks)
     if printed(result):
         lines.append(f"  Your code printed: {printed(result)}")
     lines.extend(f"  Hint {level}. {hint}" for level, hint in enumerate(result.hints, start=1))
