@@ -12,6 +12,7 @@ from typing import Any
 from autograder.isolation.sandbox import IsolationError
 from autograder.isolation.session import Reply, Session
 from autograder.judging import judge
+from autograder.pace import paced
 from autograder.perform import Seen
 from autograder.question import Call, Question
 from autograder.result import Failure, GroupResult, Result
@@ -59,6 +60,12 @@ def _seen(reply: Reply) -> Seen:
     return Seen(reply.arrays, reply.changed, reply.kind, reply.text, reply.name)
 
 
+def _seen_alone(session: Session, question: Question, call: Call) -> Seen:
+    modules: list[str] = []
+    sent = as_data(question, call, modules)
+    return _seen(session.probe(question.names, [sent], modules).replies[0])
+
+
 def ask(session: Session, question: Question, seed: int) -> tuple[Result, str]:
     """Put one question to a session's student code.
 
@@ -73,6 +80,7 @@ def ask(session: Session, question: Question, seed: int) -> tuple[Result, str]:
         )
         seen = [_seen(reply) for reply in answers.replies]
         result = judge(question, cases, lambda at, case: seen[at], seed=seed, printed=answers.printed)
+        result = paced(question, result, lambda call: _seen_alone(session, question, call))
     except IsolationError:
         raise
     except Exception as error:  # of the question, or a comparison that met arrays it was not written for

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograder.pace import paced
 from autograder.perform import Seen, attempt, materialise, perform, quiet
 from autograder.question import Answer, Array, Arrays, Asked, Call, Case, Group, Question, Slip, Tolerance
 from autograder.result import Failure, GroupResult, Place, Result, Said, kept, number
@@ -310,6 +311,7 @@ def run(question: Question, answer: Answer, *, seed: int = PUBLIC_SEED, hint: in
 
     with quiet() as printed:
         result = judge(question, question.draw(seed), see, seed=seed, hint=hint)
+        result = paced(question, result, lambda call: attempt(answer, call, (), tensors=question.tensors))
     return replace(result, printed=printed.getvalue())
 
 

@@ -104,6 +104,25 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How fast a right answer has to be for what follows in the notebook, measured as in :mod:`autograder.pace`.
+
+    Args:
+        call: one small call of a function of the answer.
+        calls: how many of its size the given cells below make.
+        below: what they do, to be read before "will take 20 minutes".
+        advice: a sentence that says what makes it fast.
+        reference: the answer whose time is the measure; the question's right one if there is none.
+    """
+
+    call: Call
+    calls: float
+    below: str
+    advice: str
+    reference: Answer = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Slip:
     """A wrong way by name, with its sentence. It is recognised by exactly one of four.
 
@@ -150,6 +169,7 @@ class Question:
         keeps_dtype: whether results must have the arguments' dtype.
         uses: names of earlier questions that an answer may call: ``{name: "<set>.<question>"}``.
         withheld: names of the library that do this work, not to be used in a graded answer.
+        pace: how fast a right answer has to be, where that matters.
     """
 
     id: str
@@ -167,6 +187,7 @@ class Question:
     keeps_dtype: bool = False
     uses: Mapping[str, str] = field(default_factory=dict)
     withheld: tuple[str, ...] = ()
+    pace: Pace | None = None
 
     def __post_init__(self) -> None:
         ids = [group.id for group in self.groups]

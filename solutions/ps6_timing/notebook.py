@@ -124,7 +124,8 @@ def potential(time, weight, inputs, tau):
 #   first half if the potential has reached the threshold at its end, else the second. (Newton's steps,
 #   $t_j \leftarrow t_j - (V_j(t_j) - \theta)/V_j'(t_j)$, are faster, but an input that arrives within the
 #   step bends the potential, and they may leave it.) Each neuron has a time of its own now, so the times
-#   since the input spikes have the shape `[N, outputs, inputs]`.
+#   since the input spikes have the shape `[N, outputs, inputs]`. The training of section 4 calls this function
+#   180 times with 150 patterns: write it without a loop over patterns or neurons.
 
 
 # %% answer="firing_time"
@@ -199,7 +200,7 @@ plt.show()
 #
 # - `firing_gradients(weight, inputs, times, tau, min_slope)`: the pair $\partial t_j/\partial w_{ji}$ and
 #   $\partial t_j/\partial t_i$, each `[N, outputs, inputs]`, for the firing times `times` `[N, outputs]`
-#   that belong to these weights and inputs;
+#   that belong to these weights and inputs, again without a loop over patterns or neurons;
 # - the `backward` of `FiringTime`, for any loss $E$: `grad` is $\partial E/\partial t_j$ for each pattern
 #   and neuron, `[N, outputs]`. Compute `weight_grad`, $\partial E/\partial w_{ji}$ in the shape of the
 #   weights, and `inputs_grad`, $\partial E/\partial t_i$ in the shape of the inputs.

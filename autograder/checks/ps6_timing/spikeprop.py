@@ -5,8 +5,9 @@ from functools import partial
 
 import numpy as np
 
-from autograder.question import Case, Group, Question, Slip, Tolerance, call
+from autograder.question import Case, Group, Pace, Question, Slip, Tolerance, call
 
+from .firing_time import digits
 from .spike_response import eps, eps_slope, exact_times
 
 BOTH = ["by weight", "by input time"]
@@ -104,6 +105,12 @@ def silent_learns(got, asked):
         return False
     parts = [one[np.isinf(asked["times"])] for one in got.values()]
     return all(np.isfinite(one).all() for one in parts) and any((one != 0).any() for one in parts)
+
+
+def at_once(weight, inputs, times, tau, min_slope):
+    """Both derivatives, of all patterns and neurons at once."""
+    given = {"weight": weight, "inputs": inputs, "times": times, "tau": tau, "min_slope": min_slope}
+    return gradients({**given, "names": BOTH})
 
 
 QUESTION = Question(
@@ -210,5 +217,12 @@ QUESTION = Question(
         "snnkit.spiketime._FiringTime",
         "snnkit.spiketime.SpikeProp",
         "snnkit.spiketime.spikeprop_network",
+    ),
+    pace=Pace(
+        call("firing_gradients", *digits(10), np.linspace(5, 9, 100).reshape(10, 10), 4.0, 0.1),
+        calls=15 * 180,
+        below="the training on digits below",
+        advice="Compute the derivatives of all patterns and neurons at once, without a loop over them.",
+        reference={"firing_gradients": at_once},
     ),
 )
