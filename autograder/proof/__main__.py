@@ -11,6 +11,7 @@ import typer
 from autograder.catalogue import UnknownQuestionError
 from autograder.course import CourseError, catalogue_of, checkout
 from autograder.proof import mutants as mutation
+from autograder.proof.paths import compare
 from autograder.proof.samples import samples
 from autograder.proof.seeds import luck
 
@@ -51,6 +52,34 @@ def seeds_command(
     if decided:
         raise typer.Exit(1)
     typer.echo(f"With each of {seeds} seeds every sample gets what it must.")
+
+
+@app.command("paths")
+def paths_command(
+    problem_sets: Sets = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds in grading.")] = 40,
+    hogs: Annotated[int, typer.Option("--hogs", min=0, help="Busy processes beside one more grading.")] = 8,
+) -> None:
+    """Play every sample in a kernel and in the sandbox; status 1 when the two do not decide and say the same."""
+    from tqdm import tqdm
+
+    differ = False
+    try:
+        root = checkout()
+        for name in problem_sets or catalogue_of(root).sets():
+            bar = tqdm(samples(root, name), desc=name, unit="sample", disable=None)
+            found = compare(root, name, bar, range(1, seeds + 1), hogs=hogs)
+            differ = differ or bool(found.points or found.words)
+            typer.echo(
+                f"{name}: {found.compared} outcomes compared, {len(found.points)} differ in points, "
+                f"{len(found.words)} in words only"
+            )
+            for line in (*found.points, *found.words):
+                typer.echo(f"  {line}")
+    except (CourseError, UnknownQuestionError) as error:
+        raise _fail(error) from None
+    if differ:
+        raise typer.Exit(1)
 
 
 def _table(surveys: Sequence[mutation.Survey]) -> Any:
