@@ -3,58 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograder.explaining import Fault, named
 from autograder.pace import paced
 from autograder.perform import Seen, attempt, materialise, perform, quiet
 from autograder.question import Answer, Array, Arrays, Asked, Call, Case, Group, Question, Slip, Tolerance
-from autograder.result import Failure, GroupResult, Place, Result, Said, kept, number
+from autograder.result import Failure, GroupResult, Place, Result, kept
+from autograder.wording import PLAIN, Vocabulary, of_place, of_shape, vocabulary
 
 PUBLIC_SEED = 20231214
-
-
-class Language(NamedTuple):
-    """A slip of the language: said where no slip of the question explains all failing cases of a group."""
-
-    kind: str
-    pattern: str
-    id: str
-    sentence: str
-
-
-LANGUAGE = (
-    Language(
-        "argument", r"", "in_place",
-        "Your function writes into an array that it was given. Whoever called it still needs that array; make a new one.",
-    ),
-    Language(
-        "dtype", r"", "dtype_changed",
-        "The result has another dtype than the input. Numbers of Python keep a tensor's dtype; "
-        "a comparison gives True and False, which `.to(x.dtype)` turns into 1 and 0.",
-    ),
-    Language(
-        "form", r"is NoneType", "nothing_returned",
-        "Nothing comes back: a function without `return` gives None. `print` shows a value and does not return it.",
-    ),
-    Language(
-        "form", r"is (function|method|builtin)", "not_called",
-        "What comes back is a function. Its brackets are missing.",
-    ),
-    Language(
-        "error", r"does not require grad|does not have a grad_fn|call numpy\(\) on Tensor that requires", "no_gradient",
-        "No gradient comes back: on the way the tensor was detached, turned into NumPy or a number, or made anew with "
-        "`torch.tensor`.",
-    ),
-    Language(
-        "error", r"so the question calls it", "other_arguments",
-        "The arguments of your function are not those that the question names. Compare its `def` line with the question's.",
-    ),
-)  # fmt: skip
 
 
 def close(got: Array, wanted: Array, within: Tolerance) -> bool:
@@ -98,14 +61,6 @@ def _as_arrays(values: Mapping[str, Any]) -> Arrays:
     return {key: np.asarray(value) for key, value in values.items()}
 
 
-class _Fault(NamedTuple):
-    """One failing case of a group, with what is needed to explain it."""
-
-    failure: Failure
-    case: Case
-    seen: Seen
-
-
 # ------------------------------------------------------------------------------------------------- the comparison
 
 
@@ -114,22 +69,6 @@ def _place(key: str, got: Array, wanted: Array, within: Tolerance) -> Place:
     far = lost if lost.any() else ~_near(got, wanted, within)
     at = tuple(int(i) for i in np.argwhere(far)[0]) if got.ndim else ()
     return Place(key, at, kept(float(got[at])), kept(float(wanted[at])), int(far.sum()), far.size)
-
-
-def _said(place: Place, asked: Asked, shape: tuple[int, ...]) -> str:
-    index = f"[{', '.join(map(str, place.index))}]" if place.index else ""
-    at = next(
-        (
-            f" at {name} = {number(value[place.index])}"
-            for name, value in asked.items()
-            if isinstance(value, np.ndarray) and value.shape == shape and value.dtype.kind in "biuf"
-        ),
-        "",
-    )
-    if isinstance(place.got, str) and not isinstance(place.expected, str):
-        return f"{place.key}{index}{at} is {place.got}; expected a number"
-    rest = f" ({place.wrong} of {place.size} elements differ)" if place.size > 1 else ""
-    return f"{place.key}{index}{at} is {number(place.got)}; expected {number(place.expected)}{rest}"
 
 
 class Difference(NamedTuple):
@@ -141,7 +80,9 @@ class Difference(NamedTuple):
     place: Place | None = None
 
 
-def compare(got: Arrays, wanted: Arrays, asked: Asked, within: Tolerance) -> Difference | None:
+def compare(
+    got: Arrays, wanted: Arrays, asked: Asked, within: Tolerance, known: Vocabulary = PLAIN
+) -> Difference | None:
     """None when every wanted array is there and right, otherwise the first difference, with numbers.
 
     A number that is none comes first: it often explains the rest.
@@ -161,9 +102,9 @@ def compare(got: Arrays, wanted: Arrays, asked: Asked, within: Tolerance) -> Dif
     key = (lost or list(wrong))[0]
     found, right = got[key], wanted[key]
     if found.shape != right.shape:
-        return Difference("form", f"{key} has shape {list(found.shape)}; expected {list(right.shape)}", wrong)
+        return Difference("form", of_shape(key, found, right), wrong)
     place = _place(key, found, right, within)
-    return Difference("form" if lost else "value", _said(place, asked, found.shape), wrong, place)
+    return Difference("form" if lost else "value", of_place(place, asked, right, known), wrong, place)
 
 
 def _other_dtype(asked: Asked, arrays: Arrays) -> bool:
@@ -184,6 +125,10 @@ class _Judge:
         right: Mapping[int, Arrays],
     ) -> None:
         self.question, self.cases, self.see, self.right = question, cases, see, right
+        self.groups = {group.id: group for group in question.groups}
+        self.within = {group.id: group.within or question.within for group in question.groups}
+        self.known = vocabulary(question)
+        self._of_slips: dict[tuple[str, int], Arrays] = {}
 
     @cached_property
     def by_group(self) -> dict[str, list[int]]:
@@ -208,7 +153,7 @@ class _Judge:
             sentence = group.judge(seen.arrays, asked)
             return None if sentence is None else Failure("rule", sentence, at, case.label, tuple(seen.arrays))
         right = self.right[at] if at in self.right else right_values(question, case.call)
-        found = compare(seen.arrays, right, asked, group.within or question.within)
+        found = compare(seen.arrays, right, asked, self.within[group.id], self.known)
         if found is not None:
             return Failure(found.kind, found.sentence, at, case.label, found.wrong, found.place)
         keeps = question.keeps_dtype if case.keeps_dtype is None else case.keeps_dtype
@@ -219,7 +164,7 @@ class _Judge:
             return Failure("dtype", sentence, at, case.label)
         return None
 
-    def explains(self, slip: Slip, fault: _Fault, within: Tolerance) -> bool:
+    def explains(self, slip: Slip, fault: Fault) -> bool:
         """Whether a slip gives what came back where the case failed; one that has no value here does not."""
         question, call = self.question, fault.case.call
         if slip.error is not None:
@@ -231,45 +176,76 @@ class _Judge:
                 return bool(slip.seen(fault.seen.arrays, question.asked(call)))
             if not fault.failure.wrong:
                 return False
-            wrong = slip_values(question, slip, call)
-        except (
-            Exception
-        ):  # made for another case of the question, or shapes that a student's arrays do not have
+            wrong = self.of_slip(slip, fault.at)
+        except Exception:  # for another case of the question, or shapes that a student's arrays do not have
             return False
-        got = fault.seen.arrays
+        got, within = fault.seen.arrays, self.within[fault.case.group]
         return all(
             key in got and key in wrong and close(got[key], wrong[key], within) for key in fault.failure.wrong
         )
 
-    def group(self, group: Group) -> GroupResult:
-        """Outcome of a group."""
-        faults: list[_Fault] = []
-        places = self.by_group[group.id]
-        for at in places:
+    def of_slip(self, slip: Slip, at: int) -> Arrays:
+        """What comes back from who makes a slip, worked out once; see :func:`slip_values`."""
+        if (slip.id, at) not in self._of_slips:
+            self._of_slips[slip.id, at] = slip_values(self.question, slip, self.cases[at].call)
+        return self._of_slips[slip.id, at]
+
+    def contradicts(self, slip: Slip, at: int, seen: Seen) -> bool:
+        """Whether a case that is right would not be so with the slip."""
+        case = self.cases[at]
+        group, asked = self.groups[case.group], self.question.asked(case.call)
+        if slip.error is not None or group.unchanged:
+            return False
+        try:
+            if slip.seen is not None:
+                return bool(slip.seen(seen.arrays, asked))
+            wrong = self.of_slip(slip, at)
+            if group.judge is not None:
+                return group.judge(wrong, asked) is not None
+            within = self.within[group.id]
+            return any(not close(wrong[key], seen.arrays[key], within) for key in wrong if key in seen.arrays)
+        except Exception:  # made for another case of the question: it says nothing here
+            return False
+
+    def group(self, group: Group) -> tuple[list[Fault], list[tuple[int, Seen]]]:
+        """The failing cases of a group, and the right ones (the values are right as well where only the dtype is not)."""
+        faults: list[Fault] = []
+        right: list[tuple[int, Seen]] = []
+        for at in self.by_group[group.id]:
             case = self.cases[at]
             seen = self.see(at, case)
             failure = self.failure(group, at, case, seen)
+            if failure is None or failure.kind == "dtype":
+                right.append((at, seen))
             if failure is not None:
-                faults.append(_Fault(failure, case, seen))
+                faults.append(Fault(failure, at, case, seen))
                 if failure.kind in ("missing", "unanswered"):
                     break
-        done = GroupResult(group.id, group.title, group.points, group.points, len(places))
-        if not faults:
-            return done
-        said = next(self._named(group, faults), None)
-        return replace(done, score=0.0, failure=faults[0].failure, slip=said)
+        return faults, right
 
-    def _named(self, group: Group, faults: list[_Fault]) -> Iterator[Said]:
-        """Slips that explain every failing case: the question's own first, then those of the language."""
-        within = group.within or self.question.within
-        for slip in self.question.slips:
-            if all(self.explains(slip, fault, within) for fault in faults):
-                yield Said(slip.id, slip.sentence)
-        for kind, pattern, id, sentence in LANGUAGE:
-            if all(
-                fault.failure.kind == kind and re.search(pattern, fault.failure.sentence) for fault in faults
-            ):
-                yield Said(id, sentence)
+    def groups_judged(self) -> tuple[GroupResult, ...]:
+        """Outcome of each group."""
+        found = {id: self.group(group) for id, group in self.groups.items()}
+        faults = {id: failing for id, (failing, _) in found.items() if failing}
+        right = [one for _, rights in found.values() for one in rights]
+        said = named(
+            faults,
+            self.question.slips,
+            self.explains,
+            lambda slip: {self.cases[at].group for at, seen in right if self.contradicts(slip, at, seen)},
+        )
+        return tuple(
+            GroupResult(
+                group.id,
+                group.title,
+                group.points,
+                0.0 if id in faults else group.points,
+                len(self.by_group[id]),
+                faults[id][0].failure if id in faults else None,
+                said.get(id),
+            )
+            for id, group in self.groups.items()
+        )
 
 
 def judge(
@@ -294,7 +270,7 @@ def judge(
         right: right arrays of cases, by place, as far as they were worked out before.
     """
     judging = _Judge(question, cases, see, right or {})
-    groups = tuple(judging.group(group) for group in question.groups)
+    groups = judging.groups_judged()
     score = float(sum(group.score for group in groups))
     rests_on = tuple(dict.fromkeys(question.uses.values()))
     return Result(

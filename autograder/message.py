@@ -16,23 +16,28 @@ def _slip(said: Said) -> str:
     return said.sentence if said.sure else f"Perhaps: {said.sentence}"
 
 
-def _verdict(group: GroupResult) -> list[str]:
-    """The sentences under one group."""
-    if group.failure is None:
-        return []
-    label = "" if group.failure.kind in ("missing", "unanswered") else group.failure.label
-    slip = [_slip(group.slip)] if group.slip is not None else []
-    return [f"{f'{label}: ' if label else ''}{group.failure.sentence}.", *slip]
+def _ended(sentence: str) -> str:
+    """With a full stop, unless it has an end of its own."""
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
 def said(result: Result) -> list[tuple[GroupResult, list[str]]]:
-    """Groups with their sentences; a sentence said for an earlier group is not said again."""
+    """Groups with their sentences; what was said for an earlier group is not said again."""
     before: set[str] = set()
     shown = []
     for group in result.groups:
-        fresh = [sentence for sentence in _verdict(group) if sentence not in before]
-        before.update(fresh)
-        shown.append((group, fresh))
+        sentences = []
+        if group.failure is not None:
+            kind, what = group.failure.kind, group.failure.sentence
+            label = "" if kind in ("missing", "unanswered") else group.failure.label
+            again = what in before
+            if label or not again:
+                sentence = "the same as above." if again else _ended(what)
+                sentences.append(f"{label}: {sentence}" if label else sentence)
+            slip = [_slip(group.slip)] if group.slip is not None else []
+            sentences += [one for one in slip if one not in before]
+            before.update([what, *slip])
+        shown.append((group, sentences))
     return shown
 
 

@@ -261,8 +261,10 @@ def attempt(
         raise
     except BaseException as error:
         text = " ".join(str(error).split())
-        text = text if len(text) <= 300 else f"{text[:300]} ..."
-        return Seen(trouble="error", text=f"your code raised {type(error).__name__}: {text}{_line_of(error)}")
+        text = f"{text[:300]} ..." if len(text) > 300 else text
+        line = _line_of(error)
+        text = text.rstrip(".") if line else text
+        return Seen(trouble="error", text=f"your code raised {type(error).__name__}: {text}{line}")
 
 
 def answered(

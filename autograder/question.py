@@ -164,6 +164,10 @@ class Question:
         hints: from a nudge to the last step.
         within: how close is right.
         gives: names of what a function returns, where that is several things or has a better name than its function's.
+        words: names for the codes 0, 1, ... of a result: ``words={"case": ("even", "silent")}`` is told as
+            'case[2]: you called it "silent"; it is "even"'.
+        facts: for a result that is a yes or no: what is said where no came back, and where yes did, wrongly:
+            ``facts={"is float64": ("the result is not float64, as asked", "the result is float64")}``.
         tensors: whether the student's side gets tensors for arrays.
         right_in_torch: whether the right answer and the slips compute with tensors rather than NumPy arrays.
         keeps_dtype: whether results must have the arguments' dtype.
@@ -182,6 +186,8 @@ class Question:
     hints: tuple[str, ...] = ()
     within: Tolerance = Tolerance()
     gives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    facts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     tensors: bool = True
     right_in_torch: bool = False
     keeps_dtype: bool = False
@@ -201,6 +207,10 @@ class Question:
                 raise ValueError(
                     f"{self.id}: group {group.id!r} has points={group.points!r}; expected more than 0"
                 )
+        for key, names in [*self.words.items(), *self.facts.items()]:
+            if isinstance(names, str) or len(names) < 2 or (key in self.facts and len(names) != 2):
+                wanted = "a sentence for no and one for yes" if key in self.facts else "a name for each code"
+                raise ValueError(f"{self.id}: {key!r} is put into words by {names!r}; expected {wanted}")
         if isinstance(self.hints, str):
             raise ValueError(
                 f"{self.id}: hints is one text; write a tuple, with a comma behind a single hint"
