@@ -114,6 +114,20 @@ def _other_dtype(asked: Asked, arrays: Arrays) -> bool:
     return bool(kinds) and any(array.dtype != kinds[0] for array in arrays.values())
 
 
+def _not_whole(arrays: Arrays) -> str:
+    """The first result that is not of an integer dtype, or nothing."""
+    return next((name for name, array in arrays.items() if array.dtype.kind not in "iu"), "")
+
+
+def _written(at: int, case: Case, seen: Seen, asked: Asked) -> Failure | None:
+    """The failure of who writes into an argument."""
+    if not seen.changed:
+        return None
+    names = [*list(asked)[: len(case.call.args)], *case.call.kwargs, *["x"] * len(case.call.then)]
+    name = names[seen.changed[0]] if seen.changed[0] < len(names) else "an argument"
+    return Failure("argument", f"{name} is no longer what it was", at, case.label, (name,))
+
+
 class _Judge:
     """One question's cases, and what is worked out once for each of them."""
 
@@ -144,11 +158,7 @@ class _Judge:
             return Failure(seen.trouble, seen.text, at, case.label, (seen.name,) if seen.name else ())
         question, asked = self.question, self.question.asked(case.call)
         if group.unchanged:
-            if not seen.changed:
-                return None
-            names = [*list(asked)[: len(case.call.args)], *case.call.kwargs, *["x"] * len(case.call.then)]
-            name = names[seen.changed[0]] if seen.changed[0] < len(names) else "an argument"
-            return Failure("argument", f"{name} is no longer what it was", at, case.label, (name,))
+            return _written(at, case, seen, asked)
         if group.judge is not None:
             sentence = group.judge(seen.arrays, asked)
             return None if sentence is None else Failure("rule", sentence, at, case.label, tuple(seen.arrays))
@@ -162,7 +172,12 @@ class _Judge:
                 "the result has another dtype than what was handed in, such as float64 for float32; keep it"
             )
             return Failure("dtype", sentence, at, case.label)
-        return None
+        if case.whole and (name := _not_whole(seen.arrays)):
+            sentence = (
+                f"{name} is of dtype {seen.arrays[name].dtype}; whole numbers, such as int64, were asked for"
+            )
+            return Failure("form", sentence, at, case.label)
+        return _written(at, case, seen, asked) if case.intact else None
 
     def explains(self, slip: Slip, fault: Fault) -> bool:
         """Whether a slip gives what came back where the case failed; one that has no value here does not."""

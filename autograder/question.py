@@ -95,12 +95,20 @@ def call(of: str | Callable[..., Any], /, *args: Any, **kwargs: Any) -> Call:
 
 @dataclass(frozen=True)
 class Case:
-    """One call in a group. ``keeps_dtype``: whether results must have the arguments' dtype (None: the question says)."""
+    """One call in a group.
+
+    Args:
+        keeps_dtype: whether results must have the arguments' dtype (None: the question says).
+        intact: whether the arguments must also be what they were, as the notebook's next cells need them.
+        whole: whether results must be of an integer dtype, as what is used as an index.
+    """
 
     group: str
     label: str
     call: Call
     keeps_dtype: bool | None = None
+    intact: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def decode_events(raw):
         y.append(word >> 24 & 255)
         p.append(word >> 23 & 1)
         t.append(word & (1 << 23) - 1)
-    return np.array(x), np.array(y), np.array(p), np.array(t)
+    return tuple(np.array(column, dtype=int) for column in (x, y, p, t))
 
 
 # %% answer="mystery_neuron"

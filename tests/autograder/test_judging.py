@@ -317,6 +317,24 @@ def test_slips_of_the_language_are_named_where_no_slip_of_the_question_is(answer
     assert slip in run(question, {"double": answer}).slips
 
 
+def kept_and_whole(**wanted):
+    cases = [Case("all", "two numbers", call("double", np.array([1, 2])), **wanted)]
+    return Question(
+        "toy.two", "Twice", (Group("all", 1.0, "all"),), lambda rng: cases, {"double": lambda x: 2 * x}
+    )
+
+
+def test_a_case_may_ask_that_its_arguments_stay_and_that_whole_numbers_come_back():
+    for answer in (lambda x: x.mul_(2), lambda x: 2.0 * x, lambda x: 2 * x):
+        assert run(kept_and_whole(), {"double": answer}).score == 1
+    written = run(kept_and_whole(intact=True), {"double": lambda x: x.mul_(2)})
+    assert written.slips == ("in_place",)
+    assert "x is no longer what it was" in plain(written)
+    real = run(kept_and_whole(whole=True), {"double": lambda x: 2.0 * x})
+    assert "double is of dtype float32; whole numbers, such as int64, were asked for" in plain(real)
+    assert run(kept_and_whole(intact=True, whole=True), {"double": lambda x: x + x}).score == 1
+
+
 def test_a_type_error_inside_the_answer_is_not_a_wrong_signature():
     result = graded(lambda x: len(5))
     assert result.slips == ()

@@ -8,17 +8,19 @@ from autograder.question import Case, Group, Question, Slip, Tolerance, call
 
 def cases(rng):
     for size in (9, 31):  # odd: as many that fire as that do not is not possible
-        charge = np.round(rng.uniform(-1, 3, size), 2) + 0.001
-        threshold = float(rng.integers(1, 4)) / 2
+        charge = np.round(rng.uniform(-1, 3, size), 2)
+        charge[[0, -1]] = 2.5  # whoever leaves out the first or the last is wrong
+        charge[[1, 2]] = 0.75, 1.25  # and so is who takes 1 for the threshold
+        threshold = float(rng.choice([0.5, 1.5]))  # never 1: some take that for every threshold
         label = f"{size} charges, threshold {threshold:g}"
-        yield Case("count", label, call("spike_count", charge, threshold))
+        yield Case("count", label, call("spike_count", charge + 0.001, threshold))
     for label, charge, threshold in (
         ("charges at the threshold", np.array([0.5, 1.0, 1.5, 1.0, 0.25]), 1.0),
-        ("all of them at the threshold", np.full(4, 0.75), 0.75),
+        ("most of them at the threshold", np.array([0.75, 0.75, 0.9, 0.75, 1.2, 1.3, 0.75]), 0.75),
         ("none reaches it", np.array([-2.0, 0.5, 0.999]), 1.0),
         ("no charges", np.zeros(0), 1.0),
     ):
-        yield Case("edges", label, call("spike_count", charge, threshold))
+        yield Case("edges", label, call("spike_count", charge, threshold), intact=True)
 
 
 def counted(fires, of=lambda fired, charge: fired.sum()):
@@ -49,6 +51,12 @@ QUESTION = Question(
             "silent_counted",
             "This is the number of charges that stay below the threshold.",
             counted(torch.lt),
+        ),
+        Slip(
+            "turned_round",
+            "This is the number of charges that stay at or below the threshold: the comparison is the wrong way round, or "
+            "the two arguments have changed places.",
+            counted(torch.le),
         ),
         Slip(
             "mask_for_count",

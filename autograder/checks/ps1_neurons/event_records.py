@@ -7,10 +7,13 @@ from snnkit import events
 
 
 def columns(answer, raw, wanted):
-    """Those of the four columns that the case is about."""
+    """Those of the four columns that the case is about; where it is about all, also how many of them are arrays."""
+    import numpy as np
+
     x, y, p, t = answer["decode_events"](raw.tobytes())
     found = {"x": x, "y": y, "p": p, "t": t}
-    return {name: found[name] for name in wanted}
+    count = sum(type(column) is np.ndarray for column in found.values())
+    return {name: found[name] for name in wanted} | ({"NumPy arrays": count} if len(wanted) == 4 else {})
 
 
 def refusal(answer, raw):
@@ -47,7 +50,7 @@ def cases(rng):
         ("edges", "no bytes", mixed[:0], ("x", "y", "p", "t")),
         ("edges", "one record", late, ("x", "y", "p", "t")),
     ):
-        yield Case(group, label, call(columns, raw=raw, wanted=wanted))
+        yield Case(group, label, call(columns, raw=raw, wanted=wanted), whole=True)
     yield Case("edges", "two bytes too few", call(refusal, raw=mixed[:-2]))
     yield Case("edges", "one byte", call(refusal, raw=mixed[:1]))
 
@@ -119,6 +122,11 @@ QUESTION = Question(
             "Only the last byte of the time is left: an array of bytes (uint8) has 8 bits, and what is shifted beyond them "
             "is lost. Turn it into wider integers first: `.astype(np.int64)`.",
             decoder(t=lambda b: b[:, 4]),
+        ),
+        Slip(
+            "not_arrays",
+            "Four NumPy arrays were asked for, and some of these are not: `np.array(...)` makes one of a list.",
+            seen=lambda got, asked: "NumPy arrays" in got and bool(got["NumPy arrays"] < 4),
         ),
         Slip(
             "cut_short_accepted",

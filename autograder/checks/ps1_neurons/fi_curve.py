@@ -65,12 +65,13 @@ def cases(rng):
 
     def rate(group, label, *of):
         current, neuron = drawn(*of)
-        return Case(group, label, call("firing_rate", current, **neuron), keeps_dtype=group == "shapes")
+        in_form = group == "shapes"
+        return Case(group, label, call("firing_rate", current, **neuron), keeps_dtype=in_form, intact=in_form)
 
     def count(label, u, steps, ratio):
         current, neuron = drawn(u)
         made = call("counted_rate", current, steps=steps, dt=ratio * neuron["tau"], **neuron)
-        return Case("counted", label, made)
+        return Case("counted", label, made, intact=True)
 
     yield rate("above", "currents up to 5 rheobases", rng.uniform(1.05, 5, 8))
     yield rate("above", "close to the rheobase and far above it", [1.001, 1.02, 50.0])

@@ -54,7 +54,7 @@ def cases(rng):
             ("a single number", (), np.float32),
         ):
             made, _ = drawn(step, 0.3, shape, kind)
-            yield Case("shapes", f"{step}, {label}, dt / tau = 0.3", made, keeps_dtype=True)
+            yield Case("shapes", f"{step}, {label}, dt / tau = 0.3", made, keeps_dtype=True, intact=True)
         made, upstream = drawn(step, 0.4, (3, 2))
         for place, name in enumerate(("v", "the current")):
             yield Case("gradient", f"{step} by {name}, dt / tau = 0.4", made.gradient(upstream, by=place))

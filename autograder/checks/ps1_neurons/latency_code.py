@@ -41,13 +41,16 @@ def finite_but_silent(got, asked):
 def cases(rng):
     def drawn(group, label, u, kind=np.float64):
         tau = float(np.round(rng.uniform(5, 30), 1))
-        threshold, resistance = float(rng.integers(2, 7) / 4), float(2.0 ** rng.integers(-1, 3))
+        threshold, resistance = float(rng.choice([0.5, 0.75, 1.5])), float(rng.choice([0.5, 2.0, 4.0]))
         neuron = {"tau": tau, "threshold": threshold, "resistance": resistance}
         current = (np.asarray(u) * threshold / resistance).astype(kind)
         upstream = rng.uniform(0.5, 2, current.shape).astype(kind)
         if group == "gradient":
             return Case(group, label, call(gradient, current=current, upstream=upstream, **neuron))
-        return Case(group, label, call("latency_encode", current, **neuron), keeps_dtype=group == "shapes")
+        in_form = group == "shapes"
+        return Case(
+            group, label, call("latency_encode", current, **neuron), keeps_dtype=in_form, intact=in_form
+        )
 
     yield drawn("times", "currents that fire", rng.uniform(1.05, 5, 8))
     yield drawn("times", "close to the rheobase and far above it", [1.001, 1.05, 200.0])

@@ -29,6 +29,7 @@ def answer(
     carried=True,
     detached=False,
     from_zero=False,
+    swapped=False,
 ):
     """Both functions, with the ways in which they can go wrong."""
 
@@ -40,13 +41,16 @@ def answer(
         return spike, {"after": after, "charge": charge, "before": before}[record], after
 
     def one_step(v, x, decay, threshold, reset):
-        return step(v, x, decay, threshold, reset)[:2]
+        spike, shown, after = step(v, x, decay, threshold, reset)
+        return (after, spike) if swapped else (spike, shown)
 
     def all_steps(currents, decay, threshold, reset, v0=0.0):
         start = v = torch.full_like(currents[0], 0.0 if from_zero else v0)
         seen = []
         for x in currents:
             spike, shown, v = step(v if carried else start, x, decay, threshold, reset)
+            if swapped:  # `spike, v = lif_step(...)`
+                spike, shown, v = v, spike, spike
             seen.append((spike, shown))
         return tuple(torch.stack(one) for one in zip(*seen, strict=True))
 
@@ -56,7 +60,8 @@ def answer(
 def cases(rng):
     def step(group, label, v0, x, reset, decay=0.5, threshold=1.0):
         made = call("lif_step", v0, x, decay=decay, threshold=threshold, reset=reset)
-        return Case(group, f"{reset} reset, {label}", made, keeps_dtype=group == "shapes")
+        in_form = group == "shapes"
+        return Case(group, f"{reset} reset, {label}", made, keeps_dtype=in_form, intact=in_form)
 
     for reset in ("soft", "hard"):
         for decay, threshold in ((0.75, 1.0), (1.0, 0.5), (0.5, 2.0)):
@@ -84,7 +89,7 @@ def cases(rng):
             ("no neurons", np.zeros((4, 0)), 0.5, {}),
         ):
             made = call("run", currents, decay=decay, threshold=1.0, reset=reset, **start)
-            yield Case("run", f"{reset} reset, {label}", made)
+            yield Case("run", f"{reset} reset, {label}", made, intact=True)
         opening = np.repeat(
             [[0.25], [0.25], [0.75]], 3, axis=1
         )  # the third fires because of the two before it
@@ -117,6 +122,16 @@ QUESTION = Question(
             "heaviside_of_torch",
             "`torch.heaviside` has no derivative in PyTorch. A comparison is enough: `(charge >= threshold).to(charge.dtype)`.",
             error=r"derivative for aten::heaviside is not implemented",
+        ),
+        Slip(
+            "pair_swapped",
+            "`lif_step` returns the potential first and the spike second. The pair asked for is (spike, v).",
+            answer(swapped=True),
+        ),
+        Slip(
+            "reset_to_threshold",
+            "The hard reset puts the potential at the threshold here. It puts it at 0.",
+            answer(hard=lambda charge, spike, threshold: charge * (1 - spike) + threshold * spike),
         ),
         Slip(
             "strict_threshold",

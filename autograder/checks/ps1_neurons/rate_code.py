@@ -11,7 +11,8 @@ from snnkit import encoding
 def encoded(answer, values, steps, seed):
     import torch
 
-    return {"spikes": answer["rate_encode"](values, steps, torch.Generator().manual_seed(seed))}
+    spikes = answer["rate_encode"](values, steps, torch.Generator().manual_seed(seed))
+    return {"spikes": spikes, "values afterwards": values}
 
 
 def repeated(answer, values, steps, seed):
@@ -58,7 +59,7 @@ def not_chance(got, asked):
     if np.abs(far).max() > 6 or abs(far.sum()) / math.sqrt(p.size) > 6:
         place = tuple(int(i) for i in np.unravel_index(np.abs(far).argmax(), p.shape))
         return f"the value {p[place]:g} fires in {spikes.mean(0)[place]:.1%} of {steps} steps"
-    if np.square(far).sum() < 5:
+    if evenness(spikes, p) < 5:
         return "the rates hit the values more closely than independent chances do"
     centred = (spikes - p) / np.sqrt(p * (1 - p))
     together = {
@@ -78,9 +79,20 @@ def are_spikes(got, asked):
     return spikes.shape == (asked["steps"], *asked["values"].shape) and np.isin(spikes, (0, 1)).all()
 
 
+def evenness(spikes, p):
+    """How far the rates are from the values, in squared standard deviations: about one for each value by chance."""
+    steps = len(spikes)
+    return np.square((spikes.mean(0) - p) / np.sqrt(p * (1 - p) / steps)).sum()
+
+
 def of_chances(got, asked):
     """Whether spikes came back, and some value is neither 0 nor 1."""
     return are_spikes(got, asked) and ((asked["values"] > 0) & (asked["values"] < 1)).any()
+
+
+def evenly_spaced(got, asked):
+    """Whether the rates hit the values, and closer than chances do."""
+    return of_chances(got, asked) and evenness(got["spikes"].astype(np.float64), asked["values"]) < 5
 
 
 def always_or_never(got, asked):
@@ -126,11 +138,19 @@ QUESTION = Question(
             seen=complement,
         ),
         Slip(
+            "evenly_spaced",
+            "The spikes come at even distances: there is no chance in them. Draw a random number for each step and each "
+            "value, and compare it with the value.",
+            seen=evenly_spaced,
+        ),
+        Slip(
             "shared_draw",
             "Neurons with the same value fire in the same steps: they share one random number. Draw one for each step and "
             "each neuron.",
             seen=lambda got, asked: (
-                of_chances(got, asked) and (got["spikes"][:, 1:] == got["spikes"][:, :-1]).all()
+                of_chances(got, asked)
+                and not evenly_spaced(got, asked)
+                and (got["spikes"][:, 1:] == got["spikes"][:, :-1]).all()
             ),
         ),
         Slip(
