@@ -49,6 +49,11 @@ LANGUAGE = (
         "Your function writes into an array that it was given. Whoever called it still needs that array; make a new one.",
     ),
     Language(
+        "dtype", r"whole numbers", "not_whole",
+        "Whole numbers were asked for: what follows may use them as an index, which fractions and True and False are not. "
+        "`.long()` makes them of a tensor, `.astype(np.int64)` of an array.",
+    ),
+    Language(
         "dtype", r"", "dtype_changed",
         "The result has another dtype than the input. Numbers of Python keep a tensor's dtype; "
         "a comparison gives True and False, which `.to(x.dtype)` turns into 1 and 0.",

@@ -176,7 +176,7 @@ class _Judge:
             sentence = (
                 f"{name} is of dtype {seen.arrays[name].dtype}; whole numbers, such as int64, were asked for"
             )
-            return Failure("form", sentence, at, case.label)
+            return Failure("dtype", sentence, at, case.label)
         return _written(at, case, seen, asked) if case.intact else None
 
     def explains(self, slip: Slip, fault: Fault) -> bool:

@@ -91,6 +91,15 @@ QUESTION = Question(
             "A row without a spike is read as class 0: `argmax` of equal numbers is 0. No answer is no answer: -1.",
             decoders(silent=0),
         ),
+        *(
+            Slip(
+                f"silence_is_class_0_in_{code}",
+                f"`{code}_decode` reads a row without a spike as class 0: the index of the largest, or the smallest, of "
+                "equal numbers is 0. No answer is no answer: -1.",
+                {f"{code}_decode": decoders(silent=0)[f"{code}_decode"]},
+            )
+            for code in ("rate", "latency")
+        ),
         Slip(
             "silent_wins",
             "A neuron that never fires is taken for the first to fire: `argmax` of a train without a spike is 0. Whoever "

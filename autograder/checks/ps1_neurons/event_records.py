@@ -78,6 +78,7 @@ QUESTION = Question(
     cases,
     decoder(),
     tensors=False,
+    facts={"refused": ("no ValueError was raised", "a ValueError was raised")},
     within=Tolerance(0.0, 1e-9, "whole numbers"),
     slips=(
         Slip(

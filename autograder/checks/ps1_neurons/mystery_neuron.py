@@ -118,6 +118,12 @@ QUESTION = Question(
         }
     ),
     tensors=False,
+    facts={
+        "reset is soft": (
+            'you called the reset "hard"; it is "soft"',
+            'you called the reset "soft"; it is "hard"',
+        )
+    },
     within=Tolerance(
         0.0,
         0.01,

@@ -115,6 +115,11 @@ QUESTION = Question(
     ),
     cases,
     {"rate_encode": encoding.rate_encode},
+    facts={
+        "same seed, same spikes": ("the same seed gave other spikes", "the same seed gave the same spikes"),
+        "next call, other spikes": ("a second call gave the same spikes", "a second call gave other spikes"),
+        "other seed, other spikes": ("another seed gave the same spikes", "another seed gave other spikes"),
+    },
     within=Tolerance(0.0, 1e-9, "spikes are 0 or 1; rates may be 6 standard deviations off"),
     slips=(
         Slip(
