@@ -76,7 +76,10 @@ def ask(session: Session, question: Question, seed: int) -> tuple[Result, str]:
     try:
         cases = question.draw(seed)
         answers = session.probe(
-            question.names, [as_data(question, case.call, modules) for case in cases], modules
+            question.names,
+            [as_data(question, case.call, modules) for case in cases],
+            modules,
+            question.id,
         )
         seen = [_seen(reply) for reply in answers.replies]
         result = judge(question, cases, lambda at, case: seen[at], seed=seed, printed=answers.printed)

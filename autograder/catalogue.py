@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +21,10 @@ from autograder.question import Question
 
 #: The folder of the questions that come with this package.
 OWN = Path(__file__).resolve().parent / "checks"
+
+
+#: How the name of a module ends that holds a question's references.
+_REFERENCE = "_reference"
 
 
 class UnknownQuestionError(KeyError):
@@ -92,6 +96,16 @@ class Catalogue:
             f"no question is called {question!r}; there are: {known or f'none in {self.checks}'}"
         )
 
+    def references(self, question: str = "") -> dict[str, Path]:
+        """Files of references by the id of their question: of all sets, or of the one that a question is in."""
+        wanted = question.split(".")[0]
+        return {
+            f"{_prefix(problem_set)}.{file.stem.removesuffix(_REFERENCE)}": file
+            for problem_set in self.sets()
+            if wanted in ("", _prefix(problem_set))
+            for file in sorted((self.checks / problem_set).glob(f"*{_REFERENCE}.py"))
+        }
+
     def _ids(self) -> Iterator[str]:
         """Ids of the questions that can be used."""
         for problem_set in self.sets():
@@ -111,7 +125,9 @@ def _prefix(problem_set: str) -> str:
 
 
 def _questions(package: str, folder: Path) -> dict[str, Question]:
-    names = sorted(one.name for one in pkgutil.iter_modules([str(folder)]))
+    names = sorted(
+        one.name for one in pkgutil.iter_modules([str(folder)]) if not one.name.endswith(_REFERENCE)
+    )
     found = {name: _question(package, folder, name) for name in names}
     return {name: question for name, question in found.items() if question is not None}
 
@@ -129,4 +145,7 @@ def _question(package: str, folder: Path, name: str) -> Question | None:
         raise BrokenQuestionError(f"{place}: {type(error).__name__}: {error}") from error
     if question is not None and question.id != id:
         raise BrokenQuestionError(f"{place}: its question is called {question.id!r}; expected {id!r}")
+    reference = folder / f"{name}{_REFERENCE}.py"
+    if question is not None and reference.is_file():
+        question = replace(question, reference=reference)
     return question

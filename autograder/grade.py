@@ -291,7 +291,8 @@ def _graded(plan: Grading, works: Mapping[str, Work], released: Notebook) -> Ite
 
 def _complete(work: Work, graded: Graded, released: Notebook) -> Graded:
     """A graded submission with every graded cell of the notebook, and with what was known before."""
-    known = replace(graded, remarks=work.waiting.remarks, handed_in=work.waiting.handed_in)
+    remarks = (*work.waiting.remarks, *graded.remarks)
+    known = replace(graded, remarks=remarks, handed_in=work.waiting.handed_in)
     if graded.problem:
         return known
     cells = by_name(work.cells)

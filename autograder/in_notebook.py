@@ -1,4 +1,6 @@
-"""What a notebook calls: ``check`` puts a question to the answer in it, ``failing`` takes the failing case in hand."""
+"""What a notebook calls: ``check`` puts a question to the answer in it, ``failing`` takes the failing case in hand,
+``use_reference`` gives a helper of the course to go on with.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +8,20 @@ import contextlib
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from autograder.catalogue import OWN, Catalogue, UnknownQuestionError
 from autograder.failing_case import FailingCase, failing_case
+from autograder.follow_on import in_kernel
 from autograder.judging import PUBLIC_SEED, run
 from autograder.message import html, plain
 from autograder.question import Question
+from autograder.reference import taken
 from autograder.result import Result
 
-__all__ = ["UnknownQuestionError", "check", "failing", "find"]
+__all__ = ["UnknownQuestionError", "check", "failing", "find", "use_reference"]
 
 _LAST: dict[str, tuple[Result, Question, Mapping[str, Any]]] = {}
 
@@ -43,6 +47,27 @@ def find(question: str) -> Question:
         with contextlib.suppress(UnknownQuestionError):
             return catalogue[question]
     return found[0][question]  # which says what there is, in the course that the notebook is in
+
+
+def _references(question: str = "") -> dict[str, Path]:
+    """Files of references by question: of all sets, or of the one that a question is in."""
+    found = reversed(_catalogues(Path.cwd()))
+    return {id: file for one in found for id, file in one.references(question).items()}
+
+
+def use_reference(name: str) -> Any:
+    """A function or class of an earlier question, the course's own, to go on with where yours is not right yet.
+
+    It costs nothing in later questions, is noted, and gets no points as the answer to its own question:
+    ``kernel = use_reference("kernel")``.
+
+    Args:
+        name: its name; with the question before it, ``"<set>.<question>.<name>"``, where several sets have one.
+
+    Raises:
+        ValueError: there is none, or there are several; the message lists them.
+    """
+    return taken(name, _references())
 
 
 def _display(result: Result) -> None:
@@ -84,6 +109,9 @@ def check(
         namespace = {**caller.f_globals, **caller.f_locals}
     asked = find(question)
     result = run(asked, namespace, seed=seed, hint=hint)
+    result = in_kernel(
+        asked, namespace, result, find=find, files=_references(asked.id), ask=partial(run, seed=seed)
+    )
     _LAST[asked.id] = result, asked, namespace
     _display(result)
     return result.score

@@ -14,6 +14,7 @@ from autograder.explaining import Fault, named
 from autograder.pace import paced
 from autograder.perform import Seen, attempt, materialise, perform, quiet
 from autograder.question import Answer, Array, Arrays, Asked, Call, Case, Group, Question, Slip, Tolerance
+from autograder.reference import asking
 from autograder.result import Failure, GroupResult, Place, Result, kept
 from autograder.wording import PLAIN, Vocabulary, of_place, of_shape, vocabulary
 
@@ -300,7 +301,7 @@ def run(question: Question, answer: Answer, *, seed: int = PUBLIC_SEED, hint: in
     def see(at: int, case: Case) -> Seen:
         return attempt(answer, case.call, question.results(case.call), tensors=question.tensors)
 
-    with quiet() as printed:
+    with quiet() as printed, asking(question.id):
         result = judge(question, question.draw(seed), see, seed=seed, hint=hint)
         result = paced(question, result, lambda call: attempt(answer, call, (), tensors=question.tensors))
     return replace(result, printed=printed.getvalue())

@@ -261,6 +261,8 @@ def attempt(
         raise
     except BaseException as error:
         text = " ".join(str(error).split())
+        if getattr(error, "says_all", False):
+            return Seen(trouble="error", text=text)
         text = f"{text[:300]} ..." if len(text) > 300 else text
         line = _line_of(error)
         text = text.rstrip(".") if line else text

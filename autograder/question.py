@@ -10,6 +10,7 @@ import inspect
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,7 @@ class Question:
         right_in_torch: whether the right answer and the slips compute with tensors rather than NumPy arrays.
         keeps_dtype: whether results must have the arguments' dtype.
         uses: names of earlier questions that an answer may call: ``{name: "<set>.<question>"}``.
+        reference: file of the functions that it gives to later questions, ``<question>_reference.py`` beside its own.
         withheld: names of the library that do this work, not to be used in a graded answer.
         pace: how fast a right answer has to be, where that matters.
     """
@@ -200,6 +202,7 @@ class Question:
     right_in_torch: bool = False
     keeps_dtype: bool = False
     uses: Mapping[str, str] = field(default_factory=dict)
+    reference: Path | None = None
     withheld: tuple[str, ...] = ()
     pace: Pace | None = None
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import snnkit
 from autograder.asking import ask
+from autograder.follow_on import taken_remark
 from autograder.graded import Graded, Mark, Trouble
 from autograder.notebook import Cell, read, restore
 from autograder.question import Question
@@ -21,6 +22,7 @@ from autograder.result import Result
 
 from .limits import Limits
 from .outputs import CellOutcome, Output, of_cell
+from .second_run import noted, taken, with_references
 from .session import Session
 from .source import WorkerSource
 from .withhold import student_copy
@@ -33,13 +35,16 @@ _STUDENT_LIBRARY = Path(snnkit.__file__).resolve().parent
 
 
 @cache
-def _without(names: frozenset[str], copies: Path) -> Path:
-    return student_copy(_STUDENT_LIBRARY, names, copies)
+def _without(names: frozenset[str], references: frozenset[tuple[str, Path]], copies: Path) -> Path:
+    return student_copy(_STUDENT_LIBRARY, names, copies, dict(references))
 
 
 def library_copy(questions: Questions, copies: Path) -> Path:
-    """The library as the students of these questions see it: without what any of them withholds."""
-    return _without(frozenset(name for one in questions.values() for name in one.withheld), copies)
+    """The library as the students of these questions see it: without what any of them withholds, with references."""
+    references = frozenset((one.id, one.reference) for one in questions.values() if one.reference is not None)
+    return _without(
+        frozenset(name for one in questions.values() for name in one.withheld), references, copies
+    )
 
 
 def grade_cells(
@@ -110,14 +115,19 @@ def play(
         IsolationError: a worker could not be started.
     """
     begun = time.perf_counter()
-    with Session(workers, library_copy(questions, workers.copies), limits) as session:
+    session = Session(workers, library_copy(questions, workers.copies), limits)
+    with session:
         outcomes = list(grade_cells(cells, questions, seed, session))
+    seconds = round(time.perf_counter() - begun, 4)
+    used = taken(outcomes, questions)
+    outcomes = noted(with_references(outcomes, questions, seed, session.another), used)
     graded = Graded(
         student,
         _marks(outcomes, questions),
+        remarks=tuple(map(taken_remark, used)),
         trouble=_trouble(outcomes),
         seed=seed,
-        seconds=round(time.perf_counter() - begun, 4),
+        seconds=seconds,
         restarts=session.restarts,
         peak_mb=round(session.peak_kb / 1024, 1),
     )

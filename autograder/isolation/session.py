@@ -118,6 +118,10 @@ class Session:
     ) -> None:
         self.close()
 
+    def another(self) -> Session:
+        """A session like this one, at its beginning."""
+        return Session(self.workers, self.copy, self.limits, frame_limits=self.frame_limits)
+
     def close(self) -> None:
         """End the worker and remove what it wrote."""
         self._drop(kill=True)
@@ -222,7 +226,11 @@ class Session:
         return result
 
     def probe(
-        self, names: Sequence[str], cases: Sequence[Mapping[str, Any]], modules: Sequence[str] = ()
+        self,
+        names: Sequence[str],
+        cases: Sequence[Mapping[str, Any]],
+        modules: Sequence[str] = (),
+        question: str = "",
     ) -> ProbeResult:
         """Put calls to the student's code, one after the other.
 
@@ -230,6 +238,7 @@ class Session:
             names: the student's names that are used.
             cases: calls as data, see :func:`autograder.perform.answered`.
             modules: texts of the modules, each standing alone, whose functions calls name.
+            question: the id of what is asked, whose own references refuse.
 
         Returns:
             A reply per case. Cases answered before the code ended or ran out of time keep their reply.
@@ -239,7 +248,13 @@ class Session:
         """
         if obstacle := self._obstacle():
             return ProbeResult((Reply("unrun", f"not run: {obstacle}"),) * len(cases))
-        request = {"op": "probe", "names": list(names), "cases": list(cases), "modules": list(modules)}
+        request = {
+            "op": "probe",
+            "names": list(names),
+            "cases": list(cases),
+            "modules": list(modules),
+            "question": question,
+        }
         begun, printed = time.monotonic(), ""
         replies: list[Reply] = []
         took_longer = f"your code took longer than {self.limits.cell_seconds:g} s"

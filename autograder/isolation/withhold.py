@@ -3,7 +3,7 @@
 The source of each withheld name is replaced by a stub of the same name, so that every import of it, inside the package
 and outside, goes on working; calling, instantiating or using it raises ``WithheldError``, which says so in plain
 words. The rest of the package is copied as it is. Beside it lies an ``autograder`` whose ``check`` does nothing, so
-that a notebook's first cell runs.
+that a notebook's first cell runs, and the references that ``use_reference`` gives.
 
 What this does not see: code that does the withheld work under another name. The list of names is the place for it;
 it may hold private names.
@@ -17,17 +17,20 @@ import os
 import py_compile
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from autograder.files import digest
 
 __all__ = ["Definition", "resolve", "student_copy", "withhold"]
 
-_VERSION = b"5"
+_VERSION = b"6"
 _HELPER = "_withheld"
 _STANDIN = Path(__file__).resolve().parent / "standin"
+_REFERENCE = Path(__file__).resolve().parents[1] / "reference.py"
+_NONE: Mapping[str, Path] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -179,13 +182,16 @@ def _rewrite(source: str, places: list[tuple[tuple[str, ...], str]], package: st
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
 
-def withhold(package: Path, names: Iterable[str], target: Path) -> None:
+def withhold(
+    package: Path, names: Iterable[str], target: Path, references: Mapping[str, Path] = _NONE
+) -> None:
     """Write the copy of ``package`` without the definitions of ``names`` to ``target/<package>``.
 
     Args:
         package: folder of the package.
         names: dotted names, of functions, classes, methods or constants; re-exports are followed.
         target: an empty folder.
+        references: files of references by the id of their question.
 
     Raises:
         LookupError: a name is defined nowhere.
@@ -202,6 +208,10 @@ def withhold(package: Path, names: Iterable[str], target: Path) -> None:
         inside.write_text(_rewrite(path.read_text(), places, package.name))
     (target / "autograder").mkdir()
     shutil.copyfile(_STANDIN / "check.py", target / "autograder" / "__init__.py")
+    shutil.copyfile(_REFERENCE, target / "autograder" / "reference.py")
+    (target / "autograder" / "references").mkdir()
+    for question, file in references.items():
+        shutil.copyfile(file, target / "autograder" / "references" / question)
     for path in sorted(target.rglob("*.py")):
         py_compile.compile(
             str(path),
@@ -222,29 +232,34 @@ def _files(folder: Path) -> Iterator[bytes]:
             yield path.read_bytes()
 
 
-def _key(package: Path, names: list[str]) -> str:
-    return digest([_VERSION, *_files(package), *_files(_STANDIN), *(name.encode() for name in names)])[:24]
+def _key(package: Path, names: list[str], references: Mapping[str, Path]) -> str:
+    ours = [*_files(_STANDIN), _REFERENCE.read_bytes()]
+    given = [part for id, file in sorted(references.items()) for part in (id.encode(), file.read_bytes())]
+    return digest([_VERSION, *_files(package), *ours, *given, *(name.encode() for name in names)])[:24]
 
 
-def student_copy(package: Path, names: Iterable[str], folder: Path) -> Path:
+def student_copy(
+    package: Path, names: Iterable[str], folder: Path, references: Mapping[str, Path] = _NONE
+) -> Path:
     """The copy for a list of withheld names, made once: a folder to put on the path.
 
     Args:
         package: folder of the package.
         names: withheld dotted names.
         folder: where copies are kept, one for each content of the package and list of names.
+        references: files of references by the id of their question.
 
     Raises:
         LookupError: a name is defined nowhere.
     """
     wanted = sorted(set(names))
-    final = folder / _key(package, wanted)
+    final = folder / _key(package, wanted, references)
     if final.is_dir():
         return final
     folder.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(dir=folder, prefix=".new-"))
     try:
-        withhold(package, wanted, making)
+        withhold(package, wanted, making, references)
         with contextlib.suppress(OSError):  # another process was faster; its copy is the same
             os.rename(making, final)
     finally:

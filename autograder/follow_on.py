@@ -1,0 +1,222 @@
+"""Nothing is charged twice: a question that lost points through an earlier helper is asked again with the reference's.
+
+What a question rests on is read from the cells: a name carries the helpers that the cell read which bound it. Where the
+reference stands in, a group gets the better of both outcomes; a stand-in never costs.
+"""
+
+from __future__ import annotations
+
+import dis
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from types import CodeType, FunctionType
+
+from autograder.question import Answer, Question
+from autograder.reference import Names, helpers, load, standing_in, taken_of
+from autograder.result import GroupResult, Result, number
+
+_TAKEN = re.compile(r"""\buse_reference\(\s*["']([\w.]+)["']""")
+_NO_FAULT_OF_THE_CODE = ("missing", "unanswered", "time", "died", "unrun")
+
+
+# ------------------------------------------------------------------------------------------- what rests on what
+
+
+def _codes(code: CodeType) -> Iterable[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+@cache
+def names_of(source: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that a cell binds and the global ones that it reads; all its words where it is not plain Python."""
+    text = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))
+    try:
+        code = compile(text, "<cell>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        words = frozenset(re.findall(r"[^\W\d]\w*", source))
+        return words, words
+    steps = [step for one in _codes(code) for step in dis.get_instructions(one)]
+    of_the_cell = dis.get_instructions(code)
+    bound = {step.argval for step in of_the_cell if step.opname == "STORE_NAME"}
+    bound |= {step.argval for step in steps if step.opname == "STORE_GLOBAL"}
+    read = {step.argval for step in steps if step.opname in ("LOAD_NAME", "LOAD_GLOBAL")}
+    return frozenset(bound), frozenset(read)
+
+
+class Carried:
+    """Which helpers each name carries, as cells are run in order.
+
+    Args:
+        helpers: the question of each helper.
+        uses: what questions use, by id (see :class:`autograder.question.Question`).
+    """
+
+    def __init__(self, helpers: Mapping[str, str], uses: Mapping[str, Mapping[str, str]]) -> None:
+        self.helpers, self.uses = helpers, uses
+        self._carried: dict[str, frozenset[str]] = {}
+
+    def ran(self, source: str) -> None:
+        """A cell was run."""
+        bound, read = names_of(source)
+        found = frozenset().union(*(self._carried.get(name, frozenset()) for name in read))
+        for name in bound:
+            self._carried[name] = found | ({name} if name in self.helpers else frozenset())
+
+    def rests(self, question: Question) -> frozenset[str]:
+        """The helpers of other questions that a question rests on, directly or through others."""
+        found = frozenset().union(*(self._carried.get(name, frozenset()) for name in question.names))
+        waiting, seen = [question.id], set[str]()
+        while waiting:
+            id = waiting.pop()
+            if id not in seen:
+                seen.add(id)
+                found |= set(self.uses.get(id, {})) & set(self.helpers)
+                waiting += self.uses.get(id, {}).values()
+        return frozenset(name for name in found if self.helpers[name] != question.id)
+
+
+def references_taken(source: str) -> list[str]:
+    """The arguments of a cell's calls of ``use_reference``."""
+    return _TAKEN.findall(source)
+
+
+def taken_remark(name: str) -> str:
+    """What is said where a reference was taken."""
+    return f"used the reference for `{name.rpartition('.')[2]}`"
+
+
+# ---------------------------------------------------------------------------------------------- the better of both
+
+
+def _better(first: GroupResult, again: GroupResult) -> GroupResult:
+    if again.score > first.score:
+        return again
+    blamed = again.failure is not None and again.failure.kind not in _NO_FAULT_OF_THE_CODE
+    return again if blamed and first.failure is not None and again.score == first.score else first
+
+
+def better(first: Result, again: Result, wrong: Iterable[str]) -> Result:
+    """The better of both outcomes by group, with a remark where that gives points.
+
+    Args:
+        first: with the student's own helpers.
+        again: with the reference's in the place of those that are wrong.
+        wrong: their names.
+    """
+    groups = tuple(map(_better, first.groups, again.groups))
+    score = float(sum(group.score for group in groups))
+    if score <= first.score:
+        return first
+    names = [f"`{name}`" for name in sorted(wrong)]
+    listed = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+    verb, them = ("are", "them") if names[1:] else ("is", "that")
+    whole = f"right; but your {listed} {verb} not: mend {them} first"
+    part = (
+        f"{number(score)} of {number(first.points)} points with a right {listed}; yours {verb} not: "
+        f"mend {them} first"
+    )
+    remark = whole if score >= first.points else part
+    return replace(first, groups=groups, score=score, remarks=(*first.remarks, remark))
+
+
+# --------------------------------------------------------------------------------------------- in the notebook
+
+
+def _spaces(question: Question, answer: Names) -> list[Names]:
+    """Where the answer's functions look up their names: the notebook itself, of which ``answer`` may be a copy."""
+    found = {id(answer): answer}
+    for name in question.names:
+        value = answer.get(name)
+        parts = [value, *(vars(value).values() if isinstance(value, type) else ())]
+        for part in (getattr(one, "__func__", one) for one in parts):
+            if isinstance(part, FunctionType):
+                found[id(part.__globals__)] = part.__globals__
+    return list(found.values())
+
+
+def _cells_run() -> list[str]:
+    """The sources of the cells that were run in this kernel; none outside of one."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return [str(source) for source in shell.user_ns.get("In", ())] if shell is not None else []
+
+
+def in_kernel(
+    question: Question,
+    answer: Answer,
+    first: Result,
+    *,
+    find: Callable[[str], Question],
+    files: Mapping[str, Path],
+    ask: Callable[[Question, Answer], Result],
+) -> Result:
+    """What a question gets in the notebook: where it lost points, asked again with references for wrong helpers.
+
+    Args:
+        question: what was asked.
+        answer: the notebook's names.
+        first: what it got.
+        find: a question by its id.
+        files: the references of the set, by question.
+        ask: puts a question to an answer, in silence.
+    """
+    first = replace(first, remarks=(*first.remarks, *map(taken_remark, taken_of(question.id))))
+    if not _loses(first):
+        return first
+    own, known = dict(answer), helpers(files)
+    carried = Carried(known, {id: find(id).uses for id in {question.id, *files}})
+    for source in _cells_run():
+        carried.ran(source)
+    rests = carried.rests(question) - _own(question)
+    lost = {id for id in sorted({known[name] for name in rests}) if _loses(ask(find(id), own))}
+    wrong = sorted(name for name in rests if known[name] in lost)
+    if not wrong:
+        return first
+    references = {name: load(files[known[name]])[name] for name in wrong}
+    with standing_in(references, _spaces(question, own)):
+        again = ask(question, own)
+    return better(first, again, wrong)
+
+
+def _own(question: Question) -> set[str]:
+    return set(question.names) - set(question.uses)
+
+
+def _loses(result: Result) -> bool:
+    return result.score < result.points
+
+
+# ------------------------------------------------------------------------------------------------- in grading
+
+
+def planned(
+    cells: Sequence[tuple[str, str]], questions: Mapping[str, Question], results: Mapping[str, Result]
+) -> dict[str, frozenset[str]]:
+    """Which questions of a notebook to ask again, and which helpers stand in for each.
+
+    Args:
+        cells: in order, the name of a question with no source, or no name and the source of a cell.
+        questions: of the set, by name.
+        results: what each question got, by name.
+    """
+    known = helpers({one.id: one.reference for one in questions.values() if one.reference is not None})
+    carried = Carried(known, {one.id: one.uses for one in questions.values()})
+    wrong: set[str] = set()
+    plan: dict[str, frozenset[str]] = {}
+    for name, source in cells:
+        if name not in results:
+            carried.ran(source)
+        elif _loses(results[name]):
+            question = questions[name]
+            needed = (carried.rests(question) & wrong) - _own(question)
+            if needed:
+                plan[name] = needed
+            wrong |= {helper for helper, id in known.items() if id == question.id}
+    return plan
