@@ -11,16 +11,53 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from . import wire
 from .messages import Message, Ready
 from .sandbox import IsolationError
+from .timing import Budget
 from .wire import FrameError
 
-__all__ = ["Link"]
+__all__ = ["Link", "Watch"]
 
-_FORK_SECONDS = 20.0
+#: Seconds that may pass until a worker is there: it is waited for, whatever else the machine does meanwhile.
+_FORK_SECONDS = 300.0
+#: Longest wait between two looks at a worker's clock.
+_LOOK_SECONDS = 0.5
+
+
+class Watch:
+    """How long one request has taken so far: processor time of the worker, which it cannot forge, and time that passed.
+
+    Args:
+        clock: tells processor time.
+        budget: what it may take.
+        grace: processor time beyond it until it is given up.
+    """
+
+    def __init__(self, clock: Callable[[], float], budget: Budget, grace: float = 0.0) -> None:
+        self.clock, self.budget, self.grace = clock, budget, grace
+        self.begun, self.began = clock(), time.monotonic()
+
+    def note(self) -> None:
+        """Write down in the budget what it took so far."""
+        self.budget.used, self.budget.passed = self.clock() - self.begun, time.monotonic() - self.began
+
+    def look(self) -> float:
+        """How many seconds it may be waited for until the next look.
+
+        Raises:
+            FrameError: it took too long.
+        """
+        self.note()
+        left = self.budget.seconds + self.grace - self.budget.used
+        time_left = self.budget.wall + self.grace - self.budget.passed
+        if left < 0 or time_left < 0:
+            raise FrameError("timeout", f"it {self.budget}")
+        return max(0.01, min(left / (os.cpu_count() or 1), time_left, _LOOK_SECONDS))
 
 
 class Link:
@@ -30,6 +67,16 @@ class Link:
         self.connection, self.status, self.limits = connection, status, limits
         self.process: int | None = None
         self.peak_kb = 0
+        self._clock = 0.0
+
+    def clock(self) -> float:
+        """Processor seconds of the worker since its start, in all its threads; the last that was seen when it is gone."""
+        with contextlib.suppress(OSError, ValueError, StopIteration):
+            lines = Path(f"/proc/self/fdinfo/{self.process}").read_text().splitlines()
+            pid = int(next(line for line in lines if line.startswith("Pid:")).split()[1])
+            if pid > 0:
+                self._clock = time.clock_gettime((~pid << 3) | 2)  # as clock_getcpuclockid(3) makes it
+        return self._clock
 
     def start(self) -> None:
         """Wait until the worker is in its cage.
@@ -43,29 +90,30 @@ class Link:
             self.process = descriptors[0] if descriptors else None
             if not data:
                 raise FrameError("closed", "the warm parent hung up")
-            if not isinstance(self.receive(time.monotonic() + _FORK_SECONDS)[0], Ready):
+            if not isinstance(self.receive(Watch(lambda: 0.0, Budget(1, _FORK_SECONDS)))[0], Ready):
                 raise FrameError("start", "the worker did not say that it is ready")
         except (OSError, ValueError, FrameError) as error:
             ended = self.end(kill=True)
             raise IsolationError(f"a worker could not be enclosed: {ended.get('failed') or error}") from error
 
-    def send(self, request: dict[str, Any], deadline: float) -> None:
+    def send(self, request: dict[str, Any], watch: Watch) -> None:
         """Send a request.
 
         Raises:
             TypeError: it is not plain data.
             FrameError: the worker does not take it in time, or is gone.
         """
-        data = wire.encode_request(request)
-        self.connection.settimeout(max(deadline - time.monotonic(), 0.01))
-        try:
-            self.connection.sendall(data)
-        except OSError as error:
-            raise FrameError(
-                "timeout" if isinstance(error, TimeoutError) else "closed", str(error)
-            ) from error
+        left = memoryview(wire.encode_request(request))
+        while left:
+            self.connection.settimeout(watch.look())
+            try:
+                left = left[self.connection.send(left) :]
+            except TimeoutError:
+                continue
+            except OSError as error:
+                raise FrameError("closed", str(error)) from error
 
-    def receive(self, deadline: float) -> tuple[Message, dict[str, Any]]:
+    def receive(self, watch: Watch) -> tuple[Message, dict[str, Any]]:
         """Read one frame: a message and, of a case, its arrays by name.
 
         Raises:
@@ -75,14 +123,11 @@ class Link:
         def read(count: int) -> bytes:
             parts = []
             while count:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise FrameError("timeout", "no answer in time")
-                self.connection.settimeout(left)
+                self.connection.settimeout(watch.look())
                 try:
                     part = self.connection.recv(count)
-                except TimeoutError as error:
-                    raise FrameError("timeout", "no answer in time") from error
+                except TimeoutError:
+                    continue
                 except OSError as error:
                     raise FrameError("closed", str(error)) from error
                 if not part:

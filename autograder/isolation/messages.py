@@ -24,7 +24,6 @@ __all__ = [
 ]
 
 Count = Annotated[int, Meta(ge=0, lt=1 << 53)]
-Seconds = Annotated[float, Meta(ge=0, lt=1e6)]
 Name = Annotated[str, Meta(max_length=200)]
 Line = Annotated[str, Meta(max_length=10_000)]
 
@@ -69,7 +68,6 @@ class CellDone(Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", 
     id: Count
     status: Literal["ok", "error", "time"]
     outputs: list[CellOutput]
-    seconds: Seconds
 
 
 class CaseDone(
@@ -96,7 +94,6 @@ class ProbeDone(Struct, frozen=True, forbid_unknown_fields=True, tag_field="op",
     id: Count
     status: Literal["ok", "time"]
     printed: Line
-    seconds: Seconds
 
 
 Message = Ready | CellDone | CaseDone | ProbeDone

@@ -203,7 +203,7 @@ def set_limits(limits: Limits, mapped: int, *, own_user: bool) -> None:
 
     megabyte = 1 << 20
     memory = mapped + limits.memory_mb * megabyte
-    seconds = int(limits.notebook_seconds) + 10
+    seconds = int(limits.notebook_seconds + limits.replay_seconds) + 10
     for kind, value in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, seconds),

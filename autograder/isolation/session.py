@@ -1,7 +1,7 @@
 """One submission in isolation: its cells and probes, over as many workers as it takes.
 
 A worker that breaks the protocol, ends, or takes too long is killed; the next request starts a new one, which first
-runs again the earlier cells (those that did not end or time out a worker).
+runs again the earlier cells (those that did not end or time out a worker), on a budget of their own.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from . import wire
 from .limits import Limits
-from .link import Link
+from .link import Link, Watch
 from .messages import CaseDone, CellDone, CellOutput, Display, Message, ProbeDone, Ready, Value
 from .source import WorkerSource
+from .timing import Budget
 from .wire import FrameError
 
 __all__ = ["CellResult", "ProbeResult", "Reply", "Session"]
@@ -31,7 +32,6 @@ __all__ = ["CellResult", "ProbeResult", "Reply", "Session"]
 Array = NDArray[Any]
 
 _REASONS = {
-    "time": "it did not stop when its time was over",
     "exit": "it ended the Python process",
     "killed": "its process was killed, most likely for want of memory",
     "crash": "its process crashed",
@@ -41,7 +41,10 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class CellResult:
-    """Outcome of a cell. ``status``: ok, error, time (stopped), died (``reason`` says how), or not run."""
+    """Outcome of a cell. ``status``: ok, error, time, died, or not run; ``reason`` says why, where it is not ok or error.
+
+    ``seconds`` of processor time, by this side's clock.
+    """
 
     status: str
     outputs: tuple[dict[str, Any], ...] = ()
@@ -53,7 +56,8 @@ class CellResult:
 class Reply:
     """What came back for a case: ``arrays`` when ``kind`` is empty, otherwise why none did.
 
-    ``kind``: missing, unanswered, error, form (see :class:`autograder.perform.Seen`), time, died, or unrun.
+    ``kind``: missing, unanswered, error, form (see :class:`autograder.perform.Seen`), time, died, or unrun. ``seconds`` of
+    processor time, by this side's clock.
     """
 
     kind: str
@@ -61,11 +65,12 @@ class Reply:
     name: str = ""
     arrays: dict[str, Array] = field(default_factory=dict)
     changed: tuple[int, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """Outcome of a probe: one reply for each case, in order, and what the code printed."""
+    """Outcome of a probe: one reply for each case, in order, what the code printed, and its processor time."""
 
     replies: tuple[Reply, ...]
     printed: str = ""
@@ -73,10 +78,10 @@ class ProbeResult:
 
 
 class _Gone(Exception):
-    """The worker is no longer there. ``reason`` is a key of ``_REASONS``."""
+    """The worker is no longer there. ``reason`` is a key of ``_REASONS``, or time."""
 
-    def __init__(self, reason: str, text: str = "") -> None:
-        super().__init__(text or _REASONS[reason])
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
         self.reason = reason
 
 
@@ -108,7 +113,9 @@ class Session:
         self._started = False
         self._replay: list[str] = []
         self._number = 0
-        self._end = 0.0
+        self._notebook = self._budget(self.limits.notebook_seconds)
+        self._replays = self._budget(self.limits.replay_seconds)
+        self._purse = self._notebook  # which of the two pays for what runs
 
     def __enter__(self) -> Self:
         return self
@@ -137,13 +144,20 @@ class Session:
             self._scratch = None
         return ended
 
-    def _left(self) -> float:
-        return self._end - time.monotonic()
+    def _budget(self, seconds: float) -> Budget:
+        return Budget(seconds, self.limits.wall_factor * seconds)
+
+    @property
+    def _spent(self) -> bool:
+        """Whether a budget of the whole notebook is used up."""
+        return self._notebook.over or (self._worker is None and self._replays.over)
 
     def _obstacle(self) -> str:
         """Why nothing more is run, or an empty string."""
-        if self._started and self._left() <= 0:
-            return f"the time of the whole notebook ({self.limits.notebook_seconds:g} s) is over"
+        if self._notebook.over:
+            return f"the whole notebook {self._notebook}"
+        if self._spent:
+            return f"its cells were run again after their process had ended, which {self._replays}"
         if self._worker is None and self._started and self.restarts >= self.limits.restarts:
             return f"its process was replaced {self.restarts} times already"
         return ""
@@ -151,43 +165,70 @@ class Session:
     def _ready(self) -> Link:
         """The worker, a new one with the earlier cells run again if the last is gone."""
         while self._worker is None:
-            if self._started:
-                self.restarts += 1
-            else:
-                self._started = True
-                self._end = time.monotonic() + self.limits.notebook_seconds
+            self.restarts += self._started
+            self._started = True
             self._scratch = self.workers.scratch()
             self._worker = self.workers.worker(self.copy, self.limits, self._scratch, self.frame_limits)
-            for source in list(self._replay):
-                try:
-                    self._run_cell(source)
-                except _Gone:  # it went well before; without it, then
-                    self._replay.remove(source)
-                    if self._obstacle():
-                        raise
-                    break
+            self._purse = self._replays
+            try:
+                self._run_again()
+            finally:
+                self._purse = self._notebook
         return self._worker
 
-    def _exchange(self, worker: Link, request: dict[str, Any]) -> Iterator[tuple[Message, dict[str, Array]]]:
-        """Send a request and yield answers to it, until the caller stops; the worker is dropped when it fails."""
+    def _run_again(self) -> None:
+        """Run the earlier cells, up to one that ends the worker: it went well before, and is left out from now on.
+
+        Raises:
+            _Gone: nothing more can be run.
+        """
+        for source in list(self._replay):
+            try:
+                self._run_cell(source)
+            except _Gone:
+                self._replay.remove(source)
+                if self._obstacle():
+                    raise
+                return
+            if self._replays.over:
+                self._drop(kill=True)
+                raise _Gone("time", f"was not run: {self._obstacle()}")
+
+    def _exchange(
+        self, worker: Link, request: dict[str, Any]
+    ) -> Generator[tuple[Message, dict[str, Array], Budget]]:
+        """Send a request and yield answers to it, until the caller stops, each with what the request has taken.
+
+        The worker is dropped when it fails.
+        """
         self._number += 1
-        seconds = min(self.limits.cell_seconds, max(self._left(), 0.01))
-        deadline = time.monotonic() + seconds + self.limits.grace_seconds
+        purse, seconds = self._purse, self.limits.cell_seconds
+        budget = purse.part(seconds, self.limits.wall_factor * seconds)
+        watch = Watch(worker.clock, budget, self.limits.grace_seconds)
         try:
-            worker.send({**request, "id": self._number, "seconds": seconds}, deadline)
+            worker.send({**request, "id": self._number, "budget": (budget.seconds, budget.wall)}, watch)
             while True:
-                answer, arrays = worker.receive(deadline)
+                answer, arrays = worker.receive(watch)
                 if isinstance(answer, Ready) or answer.id != self._number:
                     raise FrameError("answer", "an answer to nothing that was asked")
-                yield answer, arrays
+                watch.note()
+                yield answer, arrays, budget
         except FrameError as error:
-            raise self._failure(error) from error
+            raise self._failure(error, f"{self._told(budget)} and did not stop then") from error
+        finally:
+            purse.charge(budget.used, budget.passed)
 
-    def _failure(self, error: FrameError) -> _Gone:
-        """Drop the worker and say how it failed."""
+    def _told(self, budget: Budget) -> str:
+        """What a request took, and of what, where it was stopped."""
+        if budget.seconds < self.limits.cell_seconds:
+            return f"{budget}, all that was left of the notebook's {self.limits.notebook_seconds:g} s"
+        return str(budget)
+
+    def _failure(self, error: FrameError, took: str = "") -> _Gone:
+        """Drop the worker and say how it failed; ``took`` says what it took."""
         ended = self._drop(kill=error.reason != "closed")
         if error.reason == "timeout":
-            return _Gone("time")
+            return _Gone("time", took)
         if error.reason != "closed":
             return _Gone("protocol", f"{_REASONS['protocol']} ({error})")
         code = int(ended.get("code", -signal.SIGKILL))
@@ -200,11 +241,13 @@ class Session:
         """Run a cell in the worker that is there."""
         assert self._worker is not None
         request = {"op": "cell", "source": source, "limit": self.limits.output_kb * 1024}
-        answer, _ = next(self._exchange(self._worker, request))
+        with closing(self._exchange(self._worker, request)) as answers:
+            answer, _, budget = next(answers)
         if not isinstance(answer, CellDone):
             raise self._failure(FrameError("answer", "not the answer to a cell"))
         outputs = [output for one in answer.outputs if (output := _rebuilt(one)) is not None]
-        return CellResult(answer.status, tuple(outputs), seconds=answer.seconds)
+        reason = f"it {self._told(budget)}" if answer.status == "time" else ""
+        return CellResult(answer.status, tuple(outputs), reason, budget.used)
 
     def run_cell(self, source: str) -> CellResult:
         """Run a cell of the notebook; nothing is raised for anything that it does.
@@ -213,14 +256,16 @@ class Session:
             IsolationError: a worker could not be started.
         """
         if obstacle := self._obstacle():
-            return CellResult("not run", reason=obstacle)
-        begun = time.monotonic()
+            return CellResult("time" if self._spent else "not run", reason=f"not run: {obstacle}")
+        before = self._notebook.used
         try:
             self._ready()
             result = self._run_cell(source)
         except _Gone as gone:
-            status = "time" if gone.reason == "time" else "died"
-            return CellResult(status, reason=str(gone), seconds=time.monotonic() - begun)
+            seconds = self._notebook.used - before
+            if gone.reason == "time":
+                return CellResult("time", reason=f"it {gone}", seconds=seconds)
+            return CellResult("died", reason=str(gone), seconds=seconds)
         if result.status != "time":
             self._replay.append(source)
         return result
@@ -247,7 +292,8 @@ class Session:
             IsolationError: a worker could not be started.
         """
         if obstacle := self._obstacle():
-            return ProbeResult((Reply("unrun", f"not run: {obstacle}"),) * len(cases))
+            kind = "time" if self._spent else "unrun"
+            return ProbeResult((Reply(kind, f"not run: {obstacle}"),) * len(cases))
         request = {
             "op": "probe",
             "names": list(names),
@@ -255,33 +301,48 @@ class Session:
             "modules": list(modules),
             "question": question,
         }
-        begun, printed = time.monotonic(), ""
+        before, printed, stop = self._notebook.used, "", ""
         replies: list[Reply] = []
-        took_longer = f"your code took longer than {self.limits.cell_seconds:g} s"
+        rest = Reply("error", "your code ended the answer early")
         try:
-            ending = self._collect(request, len(cases), replies)
+            ending, budget = self._collect(request, len(cases), replies)
             printed = ending.printed
-            early = Reply("error", "your code ended the answer early")
-            rest = Reply("time", took_longer) if ending.status == "time" else early
+            if ending.status == "time":
+                stop = self._told(budget)
         except _Gone as gone:
-            died = Reply("died", f"your code could not be graded: {gone}")
-            rest = Reply("time", f"{took_longer}; {gone}") if gone.reason == "time" else died
-        replies += [rest] * (len(cases) - len(replies))
-        return ProbeResult(tuple(replies), printed, time.monotonic() - begun)
+            rest = Reply("died", f"your code could not be graded: {gone}")
+            if gone.reason == "time":
+                stop = str(gone)
+        used = self._notebook.used - before
+        replies += _stopped(stop, replies, len(cases)) if stop else [rest] * (len(cases) - len(replies))
+        return ProbeResult(tuple(replies), printed, used)
 
-    def _collect(self, request: dict[str, Any], count: int, replies: list[Reply]) -> ProbeDone:
+    def _collect(self, request: dict[str, Any], count: int, replies: list[Reply]) -> tuple[ProbeDone, Budget]:
         """Send a probe of ``count`` cases and add each reply as it comes, up to the message that ends them."""
-        elements = 0
-        for answer, arrays in self._exchange(self._ready(), request):
-            if isinstance(answer, ProbeDone):
-                return answer
-            if not isinstance(answer, CaseDone) or answer.index != len(replies) or len(replies) == count:
-                raise self._failure(FrameError("answer", "not the answer to the next case"))
-            replies.append(Reply(answer.kind, answer.text, answer.name, arrays, answer.changed))
-            elements += sum(array.size for array in arrays.values())
-            if elements > 4 * self.frame_limits.elements:
-                raise self._failure(FrameError("size", "the answers to one question are too large together"))
+        elements, before = 0, 0.0
+        with closing(self._exchange(self._ready(), request)) as answers:
+            for answer, arrays, budget in answers:
+                if isinstance(answer, ProbeDone):
+                    return answer, budget
+                if not isinstance(answer, CaseDone) or answer.index != len(replies) or len(replies) == count:
+                    raise self._failure(FrameError("answer", "not the answer to the next case"))
+                took, before = budget.used - before, budget.used
+                replies.append(Reply(answer.kind, answer.text, answer.name, arrays, answer.changed, took))
+                elements += sum(array.size for array in arrays.values())
+                if elements > 4 * self.frame_limits.elements:
+                    raise self._failure(
+                        FrameError("size", "the answers to one question are too large together")
+                    )
         raise AssertionError("unreachable")
+
+
+def _stopped(stop: str, replies: Sequence[Reply], count: int) -> list[Reply]:
+    """Replies for the case that was stopped and for those that it left no time for."""
+    before = sum(reply.seconds for reply in replies)
+    share = f", {before:.1f} s of it in the cases before this one" if replies else ""
+    first = Reply("time", f"your code was stopped: it {stop}{share}")
+    later = Reply("time", f"not reached: in a case before this one your code was stopped: it {stop}")
+    return ([first] + [later] * count)[: count - len(replies)]
 
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\n]*")

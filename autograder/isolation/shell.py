@@ -10,9 +10,7 @@ import io
 import linecache
 import mmap
 import os
-import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +23,9 @@ from traitlets import Type
 from traitlets.config import Config
 
 from .messages import CellOutput, Display, Stream, Traceback, Value
+from .timing import Budget, TimeLimit, call
 
-__all__ = ["Outputs", "Shell", "TimeLimit", "alarm", "plain_text"]
+__all__ = ["Outputs", "Shell", "plain_text", "spare_memory"]
 
 KEPT = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg", "image/svg+xml")
 SPARE_BYTES = 8 << 20
@@ -34,40 +33,13 @@ StreamName = Literal["stdout", "stderr"]
 Status = Literal["ok", "error", "time"]
 
 
-class TimeLimit(BaseException):
-    """The time of this cell or question is over. Not an Exception, so that a plain handler does not catch it."""
-
-
-class Timer:
-    """Whether the alarm went off, and whether it may interrupt what runs (otherwise it is only noted)."""
-
-    fired = False
-    armed = False
-
-
 @contextmanager
-def alarm(seconds: float) -> Iterator[Timer]:
-    """Raise :class:`TimeLimit` in this thread after some seconds; code that swallows it is killed from outside.
-
-    It is raised at most once, and only while the timer is armed; so outside the ``with`` statement it cannot be met.
-    Some memory is kept back for what follows, should the code have used up all there is.
-    """
-    timer, spare = Timer(), mmap.mmap(-1, SPARE_BYTES)  # address space, never touched
-
-    def ring(*_: object) -> None:
-        timer.fired = True
-        if timer.armed:
-            timer.armed = False
-            raise TimeLimit(f"stopped after {seconds:g} s")
-
-    signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+def spare_memory() -> Iterator[None]:
+    """Keep some memory back for what follows, should the code within use up all there is."""
+    spare = mmap.mmap(-1, SPARE_BYTES)  # address space, never touched
     try:
-        timer.armed = True
-        yield timer
+        yield
     finally:
-        timer.armed = False
-        signal.setitimer(signal.ITIMER_REAL, 0)
         del spare
 
 
@@ -131,6 +103,12 @@ class Outputs:
         """Add an error with its traceback."""
         lines = [plain_text(line)[:4000] for line in lines[-40:]]
         self.items.append(Traceback(plain_text(name)[:200], plain_text(text)[:4000], lines))
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the last of them tells that time was over."""
+        last = self.items[-1] if self.items else None
+        return isinstance(last, Traceback) and last.ename == TimeLimit.__name__
 
     def finished(self) -> list[CellOutput]:
         """The outputs as they are sent."""
@@ -237,22 +215,26 @@ class Shell(InteractiveShell):
             text = "(the exception has no text)"
         self.output.fail(getattr(etype, "__name__", "Error"), text, [str(line) for line in stb])
 
-    def run(self, source: str, seconds: float, limit: int) -> tuple[Status, list[CellOutput], float]:
-        """Run a cell: how it ended, its outputs, and the seconds it took."""
+    def run(self, source: str, budget: Budget, limit: int) -> tuple[Status, list[CellOutput]]:
+        """Run a cell: how it ended, and its outputs."""
         self.output = Outputs(limit)
-        begun = time.perf_counter()
         status: Status = "ok"
-        timer = Timer()
         try:
-            with alarm(seconds) as timer:
-                result = self.run_cell(source, store_history=True)  # type: ignore[no-untyped-call]
+            with spare_memory():
+                result = call(lambda: self.run_cell(source, store_history=True), budget)  # type: ignore[no-untyped-call]
             if result.error_in_exec is not None or result.error_before_exec is not None:
                 status = "error"
         except BaseException as error:
             status = "error"
+            if isinstance(error, TimeLimit) and self.output.stopped:  # told already, by showtraceback
+                return "time", self.output.finished()
+            if isinstance(
+                error, UnboundLocalError
+            ):  # of IPython's own, when there was no memory for its result
+                error = MemoryError()
             name, text, link = type(error).__name__, plain_text(error), error.__context__
             while link is not None:  # used-up memory makes IPython's own handling fail in other ways
                 name, text = ("MemoryError", "") if isinstance(link, MemoryError) else (name, text)
                 link = link.__context__
             self.output.fail(name, text, [])
-        return "time" if timer.fired else status, self.output.finished(), time.perf_counter() - begun
+        return "time" if budget.over else status, self.output.finished()

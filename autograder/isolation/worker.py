@@ -12,15 +12,16 @@ import os
 import pickle
 import socket
 import sys
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from types import ModuleType
 from typing import Any, Literal
 
 from . import wire
 from .messages import CaseDone, CellDone, Message, ProbeDone, Ready
-from .shell import Shell, Timer, alarm, plain_text
+from .shell import Shell, plain_text, spare_memory
+from .timing import Budget, TimeLimit, call
 
 __all__ = ["serve"]
 
@@ -93,49 +94,47 @@ class Worker:
     def __init__(self, channel: _Channel, shell: Shell, observer: ModuleType) -> None:
         self.channel, self.shell, self.observer = channel, shell, observer
 
-    def cell(self, id: int, seconds: float, source: str, limit: int) -> None:
+    def cell(self, id: int, budget: Sequence[float], source: str, limit: int) -> None:
         """Run a cell."""
-        status, outputs, took = self.shell.run(source, seconds, limit)
+        status, outputs = self.shell.run(source, Budget(*budget), limit)
         try:
-            self.channel.send(CellDone(id, status, outputs, took))
+            self.channel.send(CellDone(id, status, outputs))
         except UnicodeError:
-            self.channel.send(CellDone(id, status, [], took))
+            self.channel.send(CellDone(id, status, []))
 
     def probe(
         self,
         id: int,
-        seconds: float,
+        budget: Sequence[float],
         names: Sequence[str],
         cases: Sequence[Mapping[str, Any]],
         modules: Sequence[str],
         question: str,
     ) -> None:
         """Put calls to the student's code; one reply per call, and one at the end."""
-        begun, timer, printed, text = time.perf_counter(), Timer(), "", io.StringIO()
+        allowed, printed, text = Budget(*budget), "", io.StringIO()
         try:
             with (
                 self.observer.quiet() as text,
                 self.shell.builtin_trap,
                 _asking(question),
-                alarm(seconds) as timer,
+                spare_memory(),
             ):
                 made, own = [_module(one) for one in modules], self.shell.user_ns
                 answer = {name: own[name] for name in names if name in own}
                 for index, case in enumerate(cases):
-                    seen = self.observer.answered(answer, case, made)
-                    timer.armed = False  # a reply is sent as a whole
-                    if timer.fired:
+                    seen = call(partial(self.observer.answered, answer, case, made), allowed)
+                    if allowed.over:
                         break
                     self._tell(id, index, seen)
-                    timer.armed = True
-                    if timer.fired:
-                        break
+        except TimeLimit:
+            pass
         except BaseException as error:
             printed = f"{type(error).__name__}: {plain_text(error)}\n"
         text.seek(0)
         printed += plain_text(text.read(_PRINTED))
-        status: Literal["ok", "time"] = "time" if timer.fired else "ok"
-        self.channel.send(ProbeDone(id, status, printed[:_PRINTED], time.perf_counter() - begun))
+        status: Literal["ok", "time"] = "time" if allowed.over else "ok"
+        self.channel.send(ProbeDone(id, status, printed[:_PRINTED]))
 
     def _tell(self, id: int, index: int, seen: Any) -> None:
         """Send what came of a call: arrays by name, or why there are none."""

@@ -15,9 +15,10 @@ from autograder.isolation.limits import Limits
 from autograder.isolation.session import Session
 from autograder.isolation.source import WarmParent
 
-# NORMAL is never reached by what is meant to end; SHORT is for what does not end.
+# NORMAL is never reached by what is meant to end; SHORT is for what burns without end, SLEEPY for what sleeps without end.
 NORMAL = Limits(cell_seconds=20, notebook_seconds=60, memory_mb=400, file_mb=8, output_kb=64)
 SHORT = replace(NORMAL, cell_seconds=1.5, grace_seconds=0.5)
+SLEEPY = replace(SHORT, cell_seconds=3, wall_factor=1)
 LIBRARY = '''"""A library."""
 
 from __future__ import annotations

@@ -54,11 +54,11 @@ def _seeds(draw: random.Random) -> list[bytes]:
     ]
     return [
         encode(Ready()),
-        encode(CellDone(3, "ok", outputs, 1.5)),
-        encode(CellDone(4, "time", [], 0.0)),
+        encode(CellDone(3, "ok", outputs)),
+        encode(CellDone(4, "time", [])),
         encode(CaseDone(1, 0, "form", "x is wrong \\", "x")),
         encode(CaseDone(1, 2, arrays=("y", "slope"), changed=(1,)), [rng.random((3, 4)), np.float64(2.0)]),
-        encode(ProbeDone(5, "ok", "printed", 0.25)),
+        encode(ProbeDone(5, "ok", "printed")),
         *(
             encode(
                 CaseDone(2, 1, arrays=("a", "b")),

@@ -17,7 +17,7 @@ from autograder.isolation.source import WarmParent
 from tests.support import ROOT
 
 from .calls import ATTACK, CALL, GOOD, probe
-from .conftest import NORMAL, SHORT, Canaries
+from .conftest import NORMAL, SHORT, SLEEPY, Canaries
 
 pytestmark = pytest.mark.xdist_group("isolation")
 
@@ -165,7 +165,7 @@ HOSTILE = {
         status=("died",),
     ),
     "forges an output with markup": Hostile(
-        FORGE + "forge(*[frame({{'id': n, 'op': 'cell', 'status': 'ok', 'seconds': 0, 'outputs': [{{'output_type': 'display_data', 'data': {{'text/html': '<script>', 'text/plain': 3}}}}]}}) for n in range(9)])",
+        FORGE + "forge(*[frame({{'id': n, 'op': 'cell', 'status': 'ok', 'outputs': [{{'output_type': 'display_data', 'data': {{'text/html': '<script>', 'text/plain': 3}}}}]}}) for n in range(9)])",
         status=("died",),
     ),
     "closes its connection": Hostile(FORGE + "for fd in sockets(): os.close(fd)", status=("died",)),
@@ -176,6 +176,7 @@ HOSTILE = {
     "drips bytes": Hostile(
         FORGE + "import time\nos.write(sockets()[0], struct.pack('<4sII', b'SNF1', 100, 0))\n" + loops("os.write(sockets()[0], b' '); time.sleep(0.2)"),
         status=("time", "died"),
+        limits=SLEEPY,
     ),
     "patches what compares": Hostile(
         "import torch, numpy\ntorch.allclose = numpy.allclose = numpy.testing.assert_allclose = lambda *a, **k: True\n"
