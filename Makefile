@@ -14,10 +14,10 @@ JOBS ?= 2
 SITE := build/site/index.html
 
 # One thread of torch in each process: the tests and the grader run several processes side by side.
-course quick test grade bench bench-grade soak: export OMP_NUM_THREADS ?= 1
+course quick test grade bench bench-grade slips soak: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help course quick test lab site pdf serve exercises grade bench bench-grade soak experiments-check lint env clean
+.PHONY: help course quick test lab site pdf serve exercises grade bench bench-grade slips soak experiments-check lint env clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ bench: env ## time snnkit against its peers and the floor (writes build/bench.js
 
 bench-grade: env ## time the grader against stock nbgrader (writes build/bench-grade.json)
 	@$(PY) -m benchmarks.grading
+
+slips: env ## what slips of the language are told, and that no right answer in another style is refused
+	@$(PY) -m autograder.proof slips
 
 soak: env ## for a night: many seeds and examples, large corpora, 1,000 submissions while processes are killed
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup --hypothesis-profile=soak -m "soak or hypothesis"

@@ -295,8 +295,18 @@ def judge(
     )  # fmt: skip
 
 
-def run(question: Question, answer: Answer, *, seed: int = PUBLIC_SEED, hint: int = 0) -> Result:
-    """Grade an answer in this process; nothing is raised for anything that it does, except KeyboardInterrupt."""
+def run(
+    question: Question,
+    answer: Answer,
+    *,
+    seed: int = PUBLIC_SEED,
+    hint: int = 0,
+    cells: Sequence[str] | None = None,
+) -> Result:
+    """Grade an answer in this process; nothing is raised for anything that it does, except KeyboardInterrupt.
+
+    ``cells`` are the sources that made the answer, by default those that the notebook remembers.
+    """
 
     def see(at: int, case: Case) -> Seen:
         return attempt(answer, case.call, question.results(case.call), tensors=question.tensors)

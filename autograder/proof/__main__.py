@@ -11,6 +11,7 @@ import typer
 from autograder.catalogue import UnknownQuestionError
 from autograder.course import CourseError, catalogue_of, checkout
 from autograder.proof import mutants as mutation
+from autograder.proof import slips as listed
 from autograder.proof.paths import compare
 from autograder.proof.samples import samples
 from autograder.proof.seeds import luck
@@ -129,6 +130,62 @@ def mutants_command(
         for name in one.stale:
             typer.echo(f"{one.name}: listed, and killed or gone: {name}")
     if any(one.not_listed or one.stale for one in surveys):
+        raise typer.Exit(1)
+
+
+def _shares(tallies: Sequence[listed.Tally]) -> Any:
+    from rich.table import Table
+
+    table = Table(title="Slips of the language, and right answers in varied styles")
+    columns = "slips", "named", "another", "another, perhaps", "nothing", "marked right", "rights", "refused"
+    table.add_column("problem set")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for one in tallies:
+        right_slips = sum(told.outcome == "right" for told in one.slips)
+        numbers = (
+            len(one.slips),
+            one.count("named"),
+            one.count("another", True),
+            one.count("another", False),
+            one.count("nothing"),
+            right_slips,
+            len(one.told) - len(one.slips),
+            one.count("refused"),
+        )
+        table.add_row(one.name, *map(str, numbers))
+    return table
+
+
+@app.command("slips")
+def slips_command(
+    problem_sets: Sets = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say what became of each entry.")] = False,
+) -> None:
+    """What the lists of slips are told, and that no right answer is refused; status 1 below 90 % named, above 1 % false."""
+    from rich.console import Console
+    from tqdm import tqdm
+
+    try:
+        root = checkout()
+        tallies = []
+        for name in problem_sets or catalogue_of(root).sets():
+            with tqdm(desc=name, unit="answer", disable=None) as bar:
+                tallies.append(listed.try_set(root, name, bar.update))
+            for line in tallies[-1].complaints:
+                typer.echo(f"{name}: {line}")
+            for one in tallies[-1].told if verbose else ():
+                typer.echo(
+                    f"  {one.entry.question} {one.entry.kind} {one.entry.name}: {one.outcome}: {one.text}"
+                )
+    except (CourseError, UnknownQuestionError) as error:
+        raise _fail(error) from None
+    for kind, counts in listed.by_kind(tallies).items():
+        typer.echo(f"{kind}: {', '.join(f'{count} {outcome}' for outcome, count in counts.most_common())}")
+    Console(width=None if sys.stdout.isatty() else 150).print(_shares(tallies))
+    slips = sum(len(one.slips) for one in tallies)
+    named, false = (sum(one.count(*what) for one in tallies) for what in (("named",), ("another", True)))
+    if any(one.count("refused") for one in tallies) or named < 0.9 * slips or false > 0.01 * slips:
         raise typer.Exit(1)
 
 
