@@ -16,6 +16,7 @@ from autograder.perform import Seen, attempt, materialise, perform, quiet
 from autograder.question import Answer, Array, Arrays, Asked, Call, Case, Group, Question, Slip, Tolerance
 from autograder.reference import asking
 from autograder.result import Failure, GroupResult, Place, Result, kept
+from autograder.time_of_check import Time
 from autograder.wording import PLAIN, Vocabulary, of_place, of_shape, vocabulary
 
 PUBLIC_SEED = 20231214
@@ -311,8 +312,10 @@ def run(
     def see(at: int, case: Case) -> Seen:
         return attempt(answer, case.call, question.results(case.call), tensors=question.tensors)
 
+    time = Time()
     with quiet() as printed, asking(question.id):
-        result = judge(question, question.draw(seed), see, seed=seed, hint=hint)
+        result = judge(question, question.draw(seed), time.limiting(see), seed=seed, hint=hint)
+        result = time.told(result)
         result = paced(question, result, lambda call: attempt(answer, call, (), tensors=question.tensors))
     return replace(result, printed=printed.getvalue())
 
