@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -16,7 +17,6 @@ from autograder.perform import Seen, attempt, materialise, perform, quiet
 from autograder.question import Answer, Array, Arrays, Asked, Call, Case, Group, Question, Slip, Tolerance
 from autograder.reference import asking
 from autograder.result import Failure, GroupResult, Place, Result, kept
-from autograder.time_of_check import Time
 from autograder.wording import PLAIN, Vocabulary, of_place, of_shape, vocabulary
 
 PUBLIC_SEED = 20231214
@@ -303,20 +303,24 @@ def run(
     seed: int = PUBLIC_SEED,
     hint: int = 0,
     cells: Sequence[str] | None = None,
+    around: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Result:
     """Grade an answer in this process; nothing is raised for anything that it does, except KeyboardInterrupt.
 
-    ``cells`` are the sources that made the answer, by default those that the notebook remembers.
+    ``cells`` are the sources that made the answer, by default those that the notebook remembers; each
+    call of the answer is made inside ``around()``.
     """
 
-    def see(at: int, case: Case) -> Seen:
-        return attempt(answer, case.call, question.results(case.call), tensors=question.tensors)
+    def attempted(call: Call) -> Seen:
+        with around():
+            return attempt(answer, call, question.results(call), tensors=question.tensors)
 
-    time = Time()
+    def see(at: int, case: Case) -> Seen:
+        return attempted(case.call)
+
     with quiet() as printed, asking(question.id):
-        result = judge(question, question.draw(seed), time.limiting(see), seed=seed, hint=hint)
-        result = time.told(result)
-        result = paced(question, result, lambda call: attempt(answer, call, (), tensors=question.tensors))
+        result = judge(question, question.draw(seed), see, seed=seed, hint=hint)
+        result = paced(question, result, attempted)
     return replace(result, printed=printed.getvalue())
 
 

@@ -47,6 +47,11 @@ class Cell:
         return self.graded and not self.answer
 
     @property
+    def given(self) -> bool:
+        """Whether it is the course's own, to be run as it was released."""
+        return bool(self.code and self.grade_id) and not self.graded and not self.answer
+
+    @property
     def manual(self) -> bool:
         """Whether a person gives its points."""
         return self.graded and self.answer

@@ -59,7 +59,9 @@ def grade_cells(
             result, problem = ask(session, questions[cell.grade_id], seed)
             yield CellOutcome(cell, result=result, problem=problem, seconds=time.perf_counter() - begun)
         elif cell.code and not cell.question:
-            yield CellOutcome(cell, run=session.run_cell(cell.source), seconds=time.perf_counter() - begun)
+            yield CellOutcome(
+                cell, run=session.run_cell(cell.source, given=cell.given), seconds=time.perf_counter() - begun
+            )
         else:
             yield CellOutcome(cell)
 

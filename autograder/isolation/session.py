@@ -24,7 +24,7 @@ from .limits import Limits
 from .link import Link, Watch
 from .messages import CaseDone, CellDone, CellOutput, Display, Message, ProbeDone, Ready, Value
 from .source import WorkerSource
-from .timing import Budget, not_reached, stopped
+from .timing import Budget
 from .wire import FrameError
 
 __all__ = ["CellResult", "ProbeResult", "Reply", "Session"]
@@ -111,7 +111,7 @@ class Session:
         self._worker: Link | None = None
         self._scratch: Path | None = None
         self._started = False
-        self._replay: list[str] = []
+        self._replay: list[tuple[str, bool]] = []
         self._number = 0
         self._notebook = self._budget(self.limits.notebook_seconds)
         self._replays = self._budget(self.limits.replay_seconds)
@@ -182,11 +182,11 @@ class Session:
         Raises:
             _Gone: nothing more can be run.
         """
-        for source in list(self._replay):
+        for cell in list(self._replay):
             try:
-                self._run_cell(source)
+                self._run_cell(*cell)
             except _Gone:
-                self._replay.remove(source)
+                self._replay.remove(cell)
                 if self._obstacle():
                     raise
                 return
@@ -237,10 +237,11 @@ class Session:
         reason = "killed" if -code == signal.SIGKILL else "crash"
         return _Gone(reason, f"{_REASONS[reason]} (signal {-code})")
 
-    def _run_cell(self, source: str) -> CellResult:
+    def _run_cell(self, source: str, given: bool) -> CellResult:
         """Run a cell in the worker that is there."""
         assert self._worker is not None
-        request = {"op": "cell", "source": source, "limit": self.limits.output_kb * 1024}
+        limit = self.limits.output_kb * 1024
+        request = {"op": "cell", "source": source, "limit": limit, "given": given}
         with closing(self._exchange(self._worker, request)) as answers:
             answer, _, budget = next(answers)
         if not isinstance(answer, CellDone):
@@ -249,8 +250,12 @@ class Session:
         reason = f"it {self._told(budget)}" if answer.status == "time" else ""
         return CellResult(answer.status, tuple(outputs), reason, budget.used)
 
-    def run_cell(self, source: str) -> CellResult:
+    def run_cell(self, source: str, *, given: bool = False) -> CellResult:
         """Run a cell of the notebook; nothing is raised for anything that it does.
+
+        Args:
+            source: its text.
+            given: whether it is the course's own, which runs with the global state as the course ships it.
 
         Raises:
             IsolationError: a worker could not be started.
@@ -260,14 +265,14 @@ class Session:
         before = self._notebook.used
         try:
             self._ready()
-            result = self._run_cell(source)
+            result = self._run_cell(source, given)
         except _Gone as gone:
             seconds = self._notebook.used - before
             if gone.reason == "time":
                 return CellResult("time", reason=f"it {gone}", seconds=seconds)
             return CellResult("died", reason=str(gone), seconds=seconds)
         if result.status != "time":
-            self._replay.append(source)
+            self._replay.append((source, given))
         return result
 
     def probe(
@@ -338,8 +343,11 @@ class Session:
 
 def _stopped(stop: str, replies: Sequence[Reply], count: int) -> list[Reply]:
     """Replies for the case that was stopped and for those that it left no time for."""
-    first = Reply("time", stopped(stop, sum(reply.seconds for reply in replies)))
-    return ([first] + [Reply("time", not_reached(stop))] * count)[: count - len(replies)]
+    before = sum(reply.seconds for reply in replies)
+    share = f", {before:.1f} s of it in the cases before this one" if replies else ""
+    first = Reply("time", f"your code was stopped: it {stop}{share}")
+    later = Reply("time", f"not reached: in a case before this one your code was stopped: it {stop}")
+    return ([first] + [later] * count)[: count - len(replies)]
 
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\n]*")

@@ -35,6 +35,7 @@ PRELOAD = (
     "spikingjelly.activation_based.layer",
 )  # fmt: skip
 OBSERVER = Path(__file__).resolve().parents[1] / "perform.py"
+STATE = OBSERVER.with_name("state")
 _START_SECONDS = 180.0
 
 
@@ -210,6 +211,7 @@ class WarmParent(WorkerSource):
             "plan": self.plan.as_data(),
             "preload": list(preload),
             "observer": str(observer),
+            "state": str(STATE),
             "environment": environment or {},
         }
 

@@ -49,13 +49,15 @@ def _forget_checkout() -> None:
     sys.path_importer_cache.clear()
 
 
-def _load(path: str) -> ModuleType:
-    """The module in a file, under a name of its own, without the package around it."""
-    specification = importlib.util.spec_from_file_location("observer", path)
+def _load(path: str, name: str) -> ModuleType:
+    """The module in a file, or the package in a folder, under a name of its own, without the package around it."""
+    inside = [path] if os.path.isdir(path) else None
+    file = os.path.join(path, "__init__.py") if inside else path
+    specification = importlib.util.spec_from_file_location(name, file, submodule_search_locations=inside)
     if specification is None or specification.loader is None:
         raise ImportError(f"{path} cannot be loaded")
     module = importlib.util.module_from_spec(specification)
-    sys.modules["observer"] = module
+    sys.modules[name] = module
     specification.loader.exec_module(module)
     return module
 
@@ -91,7 +93,8 @@ class ForkServer:
         self._processes = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._running: dict[int, socket.socket] = {}
         _forget_checkout()
-        self.observer = _load(config["observer"])
+        self.observer = _load(config["observer"], "observer")
+        state = _load(config["state"], "global_state")
         self.serve = importlib.import_module(f"{__package__}.worker").serve
         sandbox.enter_view(self.plan)
         warm = self.plan.view.warm
@@ -102,6 +105,7 @@ class ForkServer:
         self.shell = importlib.import_module(f"{__package__}.shell").Shell.create(warm)
         _preload(config["preload"])
         self.shell.rehearse()
+        self.course = state.Baseline()
         if self.plan.has("view"):
             mounts.finish(self.plan.view)
         linux.not_dumpable()
@@ -219,7 +223,7 @@ class ForkServer:
         os.closerange(keep + 1, 1 << 16)
         scratch, library = self.plan.folders(request["copy"], request["scratch"])
         os.environ.update(HOME=scratch, TMPDIR=scratch)
-        self.serve(connection, self.shell, self.observer, library)
+        self.serve(connection, self.shell, self.observer, self.course, library)
 
 
 def main(arguments: list[str]) -> None:

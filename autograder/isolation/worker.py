@@ -91,12 +91,13 @@ def _fits(arrays: Collection[Any]) -> bool:
 class Worker:
     """Answers requests about one submission."""
 
-    def __init__(self, channel: _Channel, shell: Shell, observer: ModuleType) -> None:
-        self.channel, self.shell, self.observer = channel, shell, observer
+    def __init__(self, channel: _Channel, shell: Shell, observer: ModuleType, course: Any) -> None:
+        self.channel, self.shell, self.observer, self.course = channel, shell, observer, course
 
-    def cell(self, id: int, budget: Sequence[float], source: str, limit: int) -> None:
-        """Run a cell."""
-        status, outputs = self.shell.run(source, Budget(*budget), limit)
+    def cell(self, id: int, budget: Sequence[float], source: str, limit: int, given: bool) -> None:
+        """Run a cell; one that is given with the global state as the course ships it."""
+        with self.course.given() if given else nullcontext():
+            status, outputs = self.shell.run(source, Budget(*budget), limit)
         try:
             self.channel.send(CellDone(id, status, outputs))
         except UnicodeError:
@@ -123,7 +124,8 @@ class Worker:
                 made, own = [_module(one) for one in modules], self.shell.user_ns
                 answer = {name: own[name] for name in names if name in own}
                 for index, case in enumerate(cases):
-                    seen = call(partial(self.observer.answered, answer, case, made), allowed)
+                    with self.course.shipped():
+                        seen = call(partial(self.observer.answered, answer, case, made), allowed)
                     if allowed.over:
                         break
                     self._tell(id, index, seen)
@@ -158,16 +160,18 @@ class Worker:
             answers[request.pop("op")](**request)
 
 
-def serve(connection: socket.socket, shell: Shell, observer: ModuleType, library: str) -> None:
+def serve(connection: socket.socket, shell: Shell, observer: ModuleType, course: Any, library: str) -> None:
     """Be the worker at the other end of ``connection``; never returns.
 
     Args:
         connection: to the supervisor.
         shell: made by the warm parent.
         observer: the module with ``answered`` and ``quiet``, the part of a question that touches the student's objects.
+        course: the global state as the course ships it, a ``Baseline`` of the module ``state``.
         library: folder with the student's copy of the library, put first on the path.
     """
     sys.path.insert(0, library)
     _seed()
     shell.capture()
-    Worker(_Channel(connection), shell, observer).run()
+    course.settle()
+    Worker(_Channel(connection), shell, observer, course).run()
