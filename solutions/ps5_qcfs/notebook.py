@@ -565,7 +565,8 @@ def qcfs_network(seed, hidden=48, layers=3):
 # **Question 8 ({points of training}).** Write `train`: for each epoch a random order of the images, drawn from a generator of
 # its own that is seeded **once**, before the first epoch, with `seed`; for each batch the cross-entropy loss and a
 # step of Adam on all of the network's parameters, the clips among them.
-# It returns the mean loss of each epoch, a list, in which each image counts once.
+# It returns the mean loss of each epoch, a list of numbers: the losses of its batches, as they were learnt from, in
+# a mean in which each image counts once.
 # The same seed gives the same training, whatever the state of PyTorch's global generator.
 #
 # The check trains such a network on 1,000 of the digits for 10 epochs, converts it, and runs it with $T = 4$: it has

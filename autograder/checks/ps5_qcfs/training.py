@@ -1,14 +1,15 @@
 """Training with the staircase."""
 
-import math
 from functools import cache
 
 import numpy as np
 
 from autograder.question import Case, Group, Question, Slip, Tolerance, call
 
+from . import recording
 from .neurons import run
-from .training_probe import learned, repeated, still
+from .recording_probe import losses, order, steps
+from .training_probe import learned
 
 BAR = 0.75
 """The reference names 90 to 92 % with four time steps (5 seeds); without clearing gradients 23 to 27 %."""
@@ -34,8 +35,13 @@ def cases(rng):
     seed = int(rng.integers(1, 1000))
     yield Case("learns", f"seed {seed}", call(learned, **first(LEARN), seed=seed, epochs=EPOCHS))
     yield Case("clips", "seed 3", call(learned, **first(320), seed=3, epochs=3))
-    yield Case("losses", "seed 4", call(repeated, **first(LEARN), seed=4, epochs=5))
-    yield Case("losses", "no learning", call(still, **first(100), seed=5))
+    shown = {**recording.images(rng, 33), "epochs": recording.EPOCHS}
+    options = {**recording.OPTIONS, "seed": int(rng.integers(1, 1000))}
+    some = recording.images(rng, 65)
+    for group, probe in (("order", order), ("steps", steps), ("losses", losses)):
+        yield Case(group, "33 images in batches of 16", call(probe, **shown, options=options))
+        usual = call(probe, **some, epochs=2, options={})
+        yield Case(group, "65 images, learning rate, batch and seed as they are by default", usual)
 
 
 def accuracy(got, steps=LEVELS):
@@ -74,38 +80,22 @@ def judge_clips(got, asked):
     return None
 
 
-def judge_losses(got, asked):
-    losses, epochs = got["losses"], asked.get("epochs", 2)
-    if losses.shape != (epochs,):
-        return f"`train` returned losses of shape {list(losses.shape)}; expected one number for each of {epochs} epochs"
-    if "scores" in got:
-        scores = got["scores"].astype(np.float64)
-        picked = scores[np.arange(len(scores)), asked["labels"]]
-        wanted = float((np.log(np.exp(scores).sum(1)) - picked).mean())
-        if not np.allclose(losses, wanted, rtol=1e-3):
-            return (
-                f"with the learning rate 0 and {len(scores)} digits in batches of 64 the loss of an epoch is "
-                f"{losses[0]:.5g}; expected {wanted:.5g}, the mean over the digits"
-            )
-        return None
-    again = got["again"]
-    if not np.isfinite(losses).all() or not losses[-1] < 0.9 * losses[0]:
-        return f"the loss goes from {losses[0]:.4g} to {losses[-1]:.4g}; it should fall by more than a tenth"
-    if losses.shape != again.shape or not np.allclose(losses, again, rtol=1e-4, atol=1e-7):
-        return "two trainings of the same initial network with the same seed gave different losses"
-    return None
+def not_moved(got, asked):
+    if "start" in got:
+        return len(got["gradients"]) > 0 and np.array_equal(got["start"], got["end"])
+    return float(got["moved"]) == 0
 
 
-def one_for_each_batch(got, asked):
-    losses = got["losses"]
-    batches = math.ceil(len(asked["labels"]) / 64)
-    return losses.ndim == 1 and losses.size == asked.get("epochs", 2) * batches
+def not_cleared(got, asked):
+    if "start" in got:
+        return recording.like(piled=True)(got, asked)
+    return asked["epochs"] == EPOCHS and float(got["gradient growth"]) > 2
 
 
-def other_order(got, asked):
-    return got["losses"].shape == got["again"].shape == (asked["epochs"],) and not np.allclose(
-        got["losses"], got["again"], rtol=1e-4
-    )
+def clips_left_out(got, asked):
+    if "start" in got:  # the clip is the last parameter
+        return got["start"][-1] == got["end"][-1] and not np.array_equal(got["start"], got["end"])
+    return asked["epochs"] < EPOCHS and float(got["moved"]) > 0 and stayed(got).all()
 
 
 QUESTION = Question(
@@ -114,17 +104,14 @@ QUESTION = Question(
     (
         Group(
             "learns",
-            1.5,
+            1.0,
             f"converted, names at least {BAR:.0%} of the test digits with {LEVELS} time steps",
             judge=judge_learning,
         ),
         Group("clips", 0.5, "the clips are trained too", judge=judge_clips),
-        Group(
-            "losses",
-            1.0,
-            "returns the mean loss of each epoch, falling, the same for a seed",
-            judge=judge_losses,
-        ),
+        Group("order", 0.5, "each image once an epoch, in a new order from the seed", recording.judge_order),
+        Group("steps", 0.5, "a step of one and the same Adam for each batch", recording.judge_steps),
+        Group("losses", 0.5, "returns the mean loss of each epoch", recording.judge_losses),
     ),
     cases,
     ("train",),
@@ -134,31 +121,90 @@ QUESTION = Question(
             "weights_not_moved",
             "The weights are the same before and after. Is `optimiser.step()` called, after "
             "`loss.backward()`?",
-            seen=lambda got, asked: float(got["moved"]) == 0,
+            seen=not_moved,
         ),
         Slip(
             "gradients_not_cleared",
             "The gradients of earlier batches are still in the sum: `optimiser.zero_grad()` belongs before "
             "`loss.backward()`.",
-            seen=lambda got, asked: asked["epochs"] == EPOCHS and float(got["gradient growth"]) > 2,
+            seen=not_cleared,
         ),
         Slip(
             "clips_left_out",
             "The weights move and the clips do not. `network.parameters()` holds both.",
-            seen=lambda got, asked: (
-                asked["epochs"] < EPOCHS and float(got["moved"]) > 0 and stayed(got).all()
-            ),
+            seen=clips_left_out,
         ),
         Slip(
-            "loss_per_batch",
-            "There is one number for each batch. Average the batches of an epoch, weighted by their size.",
-            seen=one_for_each_batch,
+            "last_batch_dropped",
+            "The last, smaller batch of an epoch is left out. Its images count as well.",
+            seen=recording.last_dropped,
+        ),
+        Slip(
+            "not_shuffled",
+            "The images come in the order in which they were handed over. Draw a random order for each epoch "
+            "with `torch.randperm`.",
+            seen=recording.not_shuffled,
+        ),
+        Slip(
+            "same_order",
+            "Each epoch has the same order, as if the generator were seeded anew, or the order drawn once. Seed it "
+            "once, before the first epoch, and draw an order in each.",
+            seen=recording.same_order,
         ),
         Slip(
             "global_generator",
             "The order of the batches comes from torch's global generator. Draw it from "
             "`torch.Generator().manual_seed(seed)`.",
-            seen=other_order,
+            seen=recording.other_order,
+        ),
+        Slip(
+            "seed_ignored",
+            "Another `seed` gives the same order. Seed the generator with the argument.",
+            seen=recording.seed_ignored,
+        ),
+        Slip(
+            "new_optimiser",
+            "Adam begins anew in every epoch and forgets its running means. Make it once, before the first epoch.",
+            seen=recording.like(anew=True),
+        ),
+        Slip(
+            "learning_rate_ignored",
+            "The steps are those of another learning rate than the one that was asked for. Hand `learning_rate` to "
+            "the optimiser.",
+            seen=recording.other_rate,
+        ),
+        Slip(
+            "loss_per_batch",
+            "There is one number for each batch. Average the batches of an epoch, weighted by their size.",
+            seen=recording.instead_of_losses(recording.one_for_each_batch),
+        ),
+        Slip(
+            "mean_of_means",
+            "This is the mean of the batches' mean losses, in which the images of the small last batch count for "
+            "more than the others. Weight each batch by its size.",
+            seen=recording.instead_of_losses(recording.mean_of_means),
+        ),
+        Slip(
+            "last_batch_only",
+            "This is the loss of the last batch of an epoch. Average over all of its images.",
+            seen=recording.instead_of_losses(recording.last_batch),
+        ),
+        Slip(
+            "loss_summed",
+            "The losses of an epoch are summed. Divide, so that each image counts once in a mean.",
+            seen=recording.instead_of_losses(recording.summed),
+        ),
+        Slip(
+            "loss_after_epoch",
+            "These losses were measured when the epoch was over. The loss of an epoch is that of its batches, as they "
+            "were learnt from.",
+            seen=recording.instead_of_losses(recording.after_the_epoch),
+        ),
+        Slip(
+            "loss_on_graph",
+            "The losses still hang on the graph, so that all of its batches stay in memory and no figure can be "
+            "drawn. `loss.item()` is the number.",
+            seen=recording.on_the_graph,
         ),
     ),
     hints=(

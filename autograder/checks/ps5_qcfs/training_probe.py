@@ -40,25 +40,6 @@ def linear(network):
     return [part for part in network if isinstance(part, torch.nn.Linear)]
 
 
-def still(answer, images, labels, network, seed):
-    """Losses of two epochs in which nothing is learnt, and the network's scores."""
-    made = fresh(images, network, seed)
-    with torch.no_grad():
-        scores = made(images)
-    losses = answer["train"](made, images, labels, epochs=2, learning_rate=0.0, seed=seed)
-    return {"losses": losses, "scores": scores}
-
-
-def repeated(answer, images, labels, network, seed, epochs):
-    """Losses of two trainings that differ in torch's own seed only."""
-    found = []
-    for elsewhere in (1, 2):
-        made = fresh(images, network, seed)
-        torch.manual_seed(elsewhere)
-        found.append(answer["train"](made, images, labels, epochs=epochs, seed=seed))
-    return {"losses": found[0], "again": found[1]}
-
-
 def learned(answer, images, labels, network, seed, epochs):
     """Weights and clips after a training, how far it moved them, and whether gradients pile up."""
 
