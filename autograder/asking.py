@@ -15,7 +15,7 @@ from autograder.judging import judge
 from autograder.pace import paced
 from autograder.perform import Seen
 from autograder.question import Call, Question
-from autograder.result import Failure, GroupResult, Result
+from autograder.result import Failure, GroupResult, Result, timed
 
 
 @cache
@@ -83,6 +83,7 @@ def ask(session: Session, question: Question, seed: int) -> tuple[Result, str]:
         )
         seen = [_seen(reply) for reply in answers.replies]
         result = judge(question, cases, lambda at, case: seen[at], seed=seed, printed=answers.printed)
+        result = timed(result, answers.seconds, session.limits.cell_seconds)
         result = paced(question, result, lambda call: _seen_alone(session, question, call))
     except IsolationError:
         raise

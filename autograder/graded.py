@@ -138,6 +138,17 @@ def with_given(graded: Graded, given: Mapping[str, Given]) -> Graded:
     return replace(graded, questions=questions, comments=comments)
 
 
+def without_measures(graded: Graded) -> Graded:
+    """A submission's outcome without seconds and memory: all that is the same whenever and wherever it is graded."""
+
+    def bare(mark: Mark) -> Mark:
+        result = mark.result and replace(mark.result, seconds=0.0)
+        return replace(mark, seconds=0.0, result=result)
+
+    questions = {name: bare(mark) for name, mark in graded.questions.items()}
+    return replace(graded, questions=questions, seconds=0.0, peak_mb=0.0)
+
+
 @dataclass(frozen=True)
 class _Kept:
     key: str

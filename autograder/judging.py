@@ -17,6 +17,7 @@ from autograder.perform import Seen, attempt, materialise, perform, quiet
 from autograder.question import Answer, Array, Arrays, Asked, Call, Case, Group, Question, Slip, Tolerance
 from autograder.reference import asking
 from autograder.result import Failure, GroupResult, Place, Result, kept
+from autograder.time_of_check import Time
 from autograder.wording import PLAIN, Vocabulary, of_place, of_shape, vocabulary
 
 PUBLIC_SEED = 20231214
@@ -312,15 +313,25 @@ def run(
     """
 
     def attempted(call: Call) -> Seen:
-        with around():
-            return attempt(answer, call, question.results(call), tensors=question.tensors)
+        return attempt(answer, call, question.results(call), tensors=question.tensors)
+
+    def attempted_case(at: int, case: Case) -> Seen:
+        return attempted(case.call)
+
+    time = Time()
+    limited = time.limiting(attempted_case)
 
     def see(at: int, case: Case) -> Seen:
-        return attempted(case.call)
+        with around():  # outside of the limit: what it gives back is given back whole
+            return limited(at, case)
+
+    def see_pace(call: Call) -> Seen:
+        with around():
+            return attempted(call)
 
     with quiet() as printed, asking(question.id):
         result = judge(question, question.draw(seed), see, seed=seed, hint=hint)
-        result = paced(question, result, attempted)
+        result = paced(question, time.told(result), see_pace)
     return replace(result, printed=printed.getvalue())
 
 

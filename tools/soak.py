@@ -26,7 +26,7 @@ import typer
 from tqdm import tqdm
 
 from autograder.course import COURSE_ID, checkout
-from autograder.graded import Graded, decode_results
+from autograder.graded import Graded, decode_results, without_measures
 from autograder.notebook import Cell, read, write
 from autograder.proof.samples import write_samples
 
@@ -136,9 +136,7 @@ def _results(out: Path) -> dict[str, list[Graded]]:
     """Every student's results without timings."""
     found: dict[str, list[Graded]] = {}
     for one in decode_results((out / "results.json").read_bytes()):
-        questions = {name: replace(mark, seconds=0.0) for name, mark in one.questions.items()}
-        bare = replace(one, questions=questions, seconds=0.0, peak_mb=0.0)
-        found.setdefault(one.student, []).append(bare)
+        found.setdefault(one.student, []).append(without_measures(one))
     return found
 
 

@@ -24,7 +24,7 @@ from .limits import Limits
 from .link import Link, Watch
 from .messages import CaseDone, CellDone, CellOutput, Display, Message, ProbeDone, Ready, Value
 from .source import WorkerSource
-from .timing import Budget
+from .timing import Budget, not_reached, stopped
 from .wire import FrameError
 
 __all__ = ["CellResult", "ProbeResult", "Reply", "Session"]
@@ -343,11 +343,8 @@ class Session:
 
 def _stopped(stop: str, replies: Sequence[Reply], count: int) -> list[Reply]:
     """Replies for the case that was stopped and for those that it left no time for."""
-    before = sum(reply.seconds for reply in replies)
-    share = f", {before:.1f} s of it in the cases before this one" if replies else ""
-    first = Reply("time", f"your code was stopped: it {stop}{share}")
-    later = Reply("time", f"not reached: in a case before this one your code was stopped: it {stop}")
-    return ([first] + [later] * count)[: count - len(replies)]
+    first = Reply("time", stopped(stop, sum(reply.seconds for reply in replies)))
+    return ([first] + [Reply("time", not_reached(stop))] * count)[: count - len(replies)]
 
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\n]*")

@@ -14,7 +14,7 @@ from time import monotonic, process_time
 from types import FrameType
 from typing import TypeVar
 
-__all__ = ["Budget", "TimeLimit", "able", "call"]
+__all__ = ["Budget", "TimeLimit", "able", "call", "not_reached", "stopped"]
 
 #: Longest and shortest time between two looks at the clocks.
 TICK_S, LEAST_S = 0.05, 0.0001
@@ -62,6 +62,17 @@ class Budget:
                 f"with {self.used:.1f} s of processor time"
             )
         return f"used {self.used:.1f} s of {self.seconds:.4g} s of processor time"
+
+
+def stopped(took: str, before: float) -> str:
+    """What is said of the case that was stopped, where the cases before it used some of the time."""
+    share = f", {before:.1f} s of it in the cases before this one" if before >= 0.05 else ""
+    return f"your code was stopped: it {took}{share}"
+
+
+def not_reached(took: str) -> str:
+    """What is said of the cases that no time was left for."""
+    return f"not reached: in a case before this one your code was stopped: it {took}"
 
 
 def able() -> bool:

@@ -102,7 +102,13 @@ QUESTION = Question(
     ("settings", "results", "summarise", "accuracy_of", "Sine", "Power"),
     values,
     tensors=False,
-    uses={"Sine": "ps2.sine_surrogate", "Power": "ps2.power_surrogate"},
+    uses={
+        "Sine": "ps2.sine_surrogate",
+        "Power": "ps2.power_surrogate",
+        "two_layer_snn": "ps2.two_layer_snn",
+        "firing_rates": "ps2.two_layer_snn",
+        "train": "ps2.training",
+    },
     within=Tolerance(1e-06, 1e-09, "sums of at most four numbers in double precision"),
     slips=(
         Slip(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from autograder.course import checkout, questions_of
-from autograder.graded import Graded, decode_results, encode_results
+from autograder.graded import Graded, decode_results, encode_results, without_measures
 from autograder.isolation import runner
 from autograder.isolation.limits import Limits
 from autograder.isolation.source import WarmParent
@@ -45,11 +45,6 @@ def said(graded: Graded, question: str) -> str:
     return plain(result)
 
 
-def without_timing(graded: Graded) -> Graded:
-    questions = {name: replace(mark, seconds=0.0) for name, mark in graded.questions.items()}
-    return replace(graded, questions=questions, seconds=0.0, peak_mb=0.0)
-
-
 def test_right_answers_get_full_points_and_the_release_none(warm_parent: WarmParent) -> None:
     right = grade(warm_parent, cells(RIGHT))
     assert scores(right) == [2.0, 2.0, 2.0]
@@ -76,7 +71,7 @@ def test_the_same_seed_gives_the_same_report(warm_parent: WarmParent) -> None:
         grade(warm_parent, wrong),
         grade(warm_parent, wrong, seed=6),
     )
-    assert without_timing(first) == without_timing(again)
+    assert without_measures(first) == without_measures(again)
     assert first.questions["double"].result.slips == ("squared",)
     assert "This is the square." in said(first, "double")
     assert said(first, "double") != said(other, "double")
@@ -172,4 +167,6 @@ def test_the_words_are_the_same_in_isolation_and_in_the_notebook(warm_parent: Wa
     assert {mark.score for mark in report.questions.values()} == {0.0}
     for question, result in play(data, questions, run).items():
         mark = report.questions[question.split(".")[1]]
-        assert replace(mark.result, hints=()) == result
+        assert replace(mark.result, hints=(), seconds=0.0, allowed=0.0) == replace(
+            result, seconds=0.0, allowed=0.0
+        )
