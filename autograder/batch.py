@@ -24,7 +24,7 @@ import msgspec
 
 from autograder.catalogue import Catalogue
 from autograder.course import CourseError, code_version
-from autograder.graded import Graded
+from autograder.graded import Graded, graded_again
 from autograder.isolation import runner
 from autograder.isolation.limits import Limits
 from autograder.isolation.outputs import Output
@@ -214,7 +214,8 @@ def run(
 ) -> Iterator[Played]:
     """Do all jobs; what came of them comes as it is ready, in no order.
 
-    A cluster of this machine that cannot start or has lost all its workers is started again.
+    A cluster of this machine that cannot start or has lost all its workers is started again. A submission that a limit of
+    time stopped is graded once more, alone, after all others.
 
     Args:
         jobs: the work.
@@ -281,20 +282,36 @@ def _run_once(
 
 
 def _results(client: Any, jobs: list[Job], common: JobSettings) -> Iterator[Played]:
-    """Results of jobs as they come, with a few jobs ahead of the workers; see :func:`_run_once`."""
+    """Results of jobs as they come; what a limit of time stopped is done again after all others, one at a time."""
+    ahead = AHEAD * len(client.scheduler_info()["workers"])
+    stopped: list[tuple[Job, Graded]] = []
+    for job, played in _as_they_come(client, jobs, common, ahead):
+        if played.graded.stops:
+            stopped.append((job, played.graded))
+        else:
+            yield played
+    for job, first in stopped:
+        for _, played in _as_they_come(client, [replace(job, key=f"{job.key}-alone")], common, 1):
+            yield msgspec.structs.replace(played, graded=graded_again(first, played.graded))
+
+
+def _as_they_come(
+    client: Any, jobs: list[Job], common: JobSettings, ahead: int
+) -> Iterator[tuple[Job, Played]]:
+    """Jobs with their results, ``ahead`` of them on the cluster at once; see :func:`_run_once`."""
     from distributed import wait
 
     waiting = iter(jobs)
-    running: dict[Any, str] = {}
+    running: dict[Any, Job] = {}
     settings = msgspec.json.encode(common)
 
     def submit(count: int) -> None:
         for job in islice(waiting, count):
             key = f"snngrade-{job.key}"
             future = client.submit(work, msgspec.json.encode(job), settings, key=key, pure=False)
-            running[future] = job.owner
+            running[future] = job
 
-    submit(AHEAD * len(client.scheduler_info()["workers"]))
+    submit(ahead)
     silent = 0
     while running:
         try:
@@ -305,7 +322,8 @@ def _results(client: Any, jobs: list[Job], common: JobSettings) -> Iterator[Play
                 raise _LostError("all workers of the Dask cluster are gone") from None
             continue
         for future in ready:
-            yield _done(future, running.pop(future))
+            job = running.pop(future)
+            yield job, _done(future, job.owner)
         submit(len(ready))
 
 

@@ -55,7 +55,14 @@ Course = Annotated[
         "--course", help="Folder of the course; by default the one that you are in, or that of this package."
     ),
 ]
-Timeout = Annotated[int, typer.Option("--cell-timeout", min=1, help="Seconds that one cell may run.")]
+Timeout = Annotated[
+    int,
+    typer.Option(
+        "--cell-timeout",
+        min=1,
+        help="Seconds of processor time that one cell, or all cases of one question, may use.",
+    ),
+]
 Unsafe = Annotated[
     bool,
     typer.Option("--unsafe", help="Grade although files, network or processes cannot be isolated here."),

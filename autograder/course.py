@@ -15,10 +15,11 @@ from typing import Any
 import snnkit
 from autograder.catalogue import OWN, BrokenQuestionError, Catalogue
 from autograder.files import digest
+from autograder.isolation.limits import Limits
 from autograder.question import Question
 
 COURSE_ID = "snn"
-CELL_TIMEOUT = 120
+CELL_TIMEOUT = int(Limits().cell_seconds)
 TEXT_STUB = "Write your answer here."
 CODE_STUB = "# your code here\nraise NotImplementedError"
 
@@ -109,7 +110,8 @@ def configure(config: Any, course: Path, *, cell_timeout: int = CELL_TIMEOUT) ->
     Args:
         config: a traitlets ``Config``.
         course: folder that holds source, release, submitted, autograded and the gradebook.
-        cell_timeout: seconds that one cell may run while grading.
+        cell_timeout: seconds of processor time that one cell may use while grading; nbgrader, which knows only the clock
+            on the wall, is given several times as many.
 
     Returns:
         ``config``.
@@ -126,7 +128,7 @@ def configure(config: Any, course: Path, *, cell_timeout: int = CELL_TIMEOUT) ->
     config.ClearSolutions.begin_solution_delimeter = "### BEGIN SOLUTION"
     config.ClearSolutions.end_solution_delimeter = "### END SOLUTION"
     config.OverwriteCells.add_missing_cells = True
-    config.Execute.timeout = cell_timeout
+    config.Execute.timeout = int(Limits().wall_factor * cell_timeout)
     # Errors only: a kernel warns on standard error that it listens on a port of this machine.
     config.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=40"]
     return config

@@ -44,7 +44,7 @@ class Execution:
     """How the cells of a submission are run.
 
     Args:
-        cell_timeout: seconds that one cell may run.
+        cell_timeout: seconds of processor time that one cell, or one question, may use.
         isolated: False leaves the cells to nbgrader, in a kernel with the rights of this account.
         unsafe: go on where files, network or processes cannot be isolated.
     """

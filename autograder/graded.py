@@ -66,6 +66,15 @@ class Mark:
         """Whether it has fewer points than can be had."""
         return self.score is not None and self.score < self.points
 
+    @property
+    def stop(self) -> str:
+        """What it took, of how much, where a limit of time stopped it; otherwise empty."""
+        failures = self.result.failed.values() if self.result is not None else ()
+        stop = next((failure.sentence for failure in failures if failure.kind == "time"), "")
+        if not (stop and self.result and self.result.seconds):
+            return stop
+        return f"{self.result.seconds:.1f} s of {self.result.allowed:g} s of processor time"
+
 
 @dataclass(frozen=True)
 class Graded:
@@ -75,7 +84,7 @@ class Graded:
         student: the student's identifier.
         questions: what each graded cell got, by grade_id, in the notebook's order.
         problem: why it could not be graded; empty when it was.
-        remarks: what was put right before grading.
+        remarks: what was put right before grading, and what happened in it.
         trouble: cells that were stopped or ended the process.
         seed: of the student's inputs; 0 under stock nbgrader, where the inputs are the public ones.
         seconds: wall time of the whole submission.
@@ -108,6 +117,12 @@ class Graded:
     final: bool = True
 
     @property
+    def stops(self) -> dict[str, str]:
+        """Cells and questions that a limit of time stopped, and what they took, of how much."""
+        cells = {one.cell: one.reason for one in self.trouble if one.status == "time"}
+        return {**cells, **{name: said for name, mark in self.questions.items() if (said := mark.stop)}}
+
+    @property
     def raw(self) -> float:
         """Points so far, before any penalty."""
         return float(sum(mark.score or 0.0 for mark in self.questions.values()))
@@ -126,6 +141,32 @@ class Graded:
     def pending(self) -> float:
         """Points that a person has yet to give or not."""
         return sum(mark.points for mark in self.questions.values() if mark.score is None)
+
+
+def graded_again(first: Graded, alone: Graded) -> Graded:
+    """The outcome of a submission that a limit of time stopped and that was graded again, alone: the second one counts."""
+    if alone.problem:
+        return alone
+    if alone.stops:
+        remark = (
+            f"stopped by a limit of time, and stopped again when it was graded alone: {_some(alone.stops)}; "
+            "the next run grades it once more"
+        )
+        return replace(alone, remarks=(*alone.remarks, remark), final=False)
+    took = {
+        name: f"{mark.result.seconds:.1f} s"
+        for name, mark in alone.questions.items()
+        if name in first.stops and mark.result is not None
+    }
+    then = f": {_some(took)}" if took else ""
+    remark = f"stopped by a limit of time at first: {_some(first.stops)}; not so when it was graded again alone{then}"
+    return replace(alone, remarks=(*alone.remarks, remark))
+
+
+def _some(took: Mapping[str, str]) -> str:
+    """What the first of some cells and questions took, and how many more there are."""
+    more = f", and {len(took) - 2} more" if len(took) > 2 else ""
+    return ", ".join(f"{name} ({what})" for name, what in list(took.items())[:2]) + more
 
 
 def with_given(graded: Graded, given: Mapping[str, Given]) -> Graded:

@@ -105,7 +105,7 @@ def autograde_with_nbgrader(
         course: nbgrader's folder, with the submissions in ``submitted/``.
         problem_set: its name.
         students: whose.
-        cell_timeout: seconds that one cell may run.
+        cell_timeout: see :func:`autograder.course.configure`.
     """
     if not students:
         return

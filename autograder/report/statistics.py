@@ -171,7 +171,7 @@ def stops(grades: Sequence[Graded]) -> list[Stop]:
     for grade in graded(grades):
         for entry in grade.trouble:
             what = _WORDS.get(entry.status, entry.status)
-            if entry.reason:
+            if entry.reason and entry.status != "time":  # which says how long, for each another number
                 what = f"{what}: {entry.reason}"
             found.setdefault((entry.cell, what), {})[grade.student] = None
         for name, one in grade.questions.items():
