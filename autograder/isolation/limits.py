@@ -37,8 +37,8 @@ class Limits:
     wall_factor: float = 10.0
     memory_mb: int = 2048
     processes: int = 0
-    threads: int = 32
-    file_mb: int = 64
+    threads: int = 128
+    file_mb: int = 256
     output_kb: int = 1024
     grace_seconds: float = 1.0
     restarts: int = 6

@@ -36,11 +36,12 @@ class Stream(Struct, frozen=True, forbid_unknown_fields=True, tag_field="output_
 
 
 class Traceback(Struct, frozen=True, forbid_unknown_fields=True, tag_field="output_type", tag="error"):
-    """The exception that ended a cell."""
+    """The exception that ended a cell; ``line`` is the notebook's own that raised it."""
 
     ename: Annotated[str, Meta(max_length=1000)]
     evalue: Line
     traceback: Annotated[list[Line], Meta(max_length=100)]
+    line: Line = ""
 
 
 class Display(Struct, frozen=True, forbid_unknown_fields=True, tag_field="output_type", tag="display_data"):

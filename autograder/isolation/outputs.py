@@ -46,7 +46,8 @@ def _error(name: str, text: str) -> Output:
 
 def _of_run(run: CellResult) -> list[Output]:
     numbered = {"execute_result": {"execution_count": None}}
-    outputs = [{**output, **numbered.get(output["output_type"], {})} for output in run.outputs]
+    kept = [{key: part for key, part in output.items() if key != "line"} for output in run.outputs]
+    outputs = [{**output, **numbered.get(output["output_type"], {})} for output in kept]
     if run.status in ("died", "not run") or (run.status == "time" and not outputs):
         outputs.append(_error("Stopped", run.reason or "the time of this cell is over"))
     return outputs

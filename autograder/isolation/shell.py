@@ -11,25 +11,26 @@ import linecache
 import mmap
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.text import SList
 from traitlets import Type
 from traitlets.config import Config
 
-from .messages import CellOutput, Display, Stream, Traceback, Value
+from . import everyday
+from .kept import Outputs, StreamName, plain_text
+from .messages import CellOutput, Display, Value
 from .timing import Budget, TimeLimit, call
 
-__all__ = ["Outputs", "Shell", "plain_text", "spare_memory"]
+__all__ = ["Shell", "spare_memory"]
 
-KEPT = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg", "image/svg+xml")
 SPARE_BYTES = 8 << 20
-StreamName = Literal["stdout", "stderr"]
 Status = Literal["ok", "error", "time"]
 
 
@@ -41,81 +42,6 @@ def spare_memory() -> Iterator[None]:
         yield
     finally:
         del spare
-
-
-def plain_text(value: Any) -> str:
-    """Text that every file can hold (no half surrogate pairs)."""
-    return str(value).encode("utf-8", "replace").decode("utf-8")
-
-
-@dataclass
-class _Printed:
-    """Consecutive text of one stream, in the pieces it came in."""
-
-    name: StreamName
-    pieces: list[str]
-
-
-class Outputs:
-    """Notebook outputs of one cell, in order, up to a number of bytes."""
-
-    def __init__(self, limit: int) -> None:
-        self.items: list[CellOutput | _Printed] = []
-        self.left = limit
-        self.limit = limit
-        self.cut = False
-
-    def _room(self, size: int) -> bool:
-        self.left -= size
-        if self.left >= 0:
-            return True
-        self.left = 0
-        if not self.cut:
-            self.cut = True
-            self.items.append(Stream("stderr", f"\n[output beyond {self.limit // 1024} kB was dropped]\n"))
-        return False
-
-    def write(self, name: StreamName, text: str) -> None:
-        """Add text to a stream; whole pieces that no longer fit are cut."""
-        if self.cut:
-            return
-        text = plain_text(text)
-        kept = text[: max(self.left, 0)]
-        last = self.items[-1] if self.items else None
-        if kept:
-            if isinstance(last, _Printed) and last.name == name:
-                last.pieces.append(kept)
-            else:
-                self.items.append(_Printed(name, [kept]))
-        self._room(len(text.encode()))
-
-    def show(self, kind: type[Display] | type[Value], data: dict[str, Any]) -> None:
-        """Add a displayed value."""
-        kept = {
-            str(name): plain_text("".join(value) if isinstance(value, list) else value)
-            for name, value in data.items()
-            if name in KEPT
-        }
-        if self._room(sum(map(len, kept.values()))):
-            self.items.append(kind(kept))
-
-    def fail(self, name: str, text: str, lines: list[str]) -> None:
-        """Add an error with its traceback."""
-        lines = [plain_text(line)[:4000] for line in lines[-40:]]
-        self.items.append(Traceback(plain_text(name)[:200], plain_text(text)[:4000], lines))
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the last of them tells that time was over."""
-        last = self.items[-1] if self.items else None
-        return isinstance(last, Traceback) and last.ename == TimeLimit.__name__
-
-    def finished(self) -> list[CellOutput]:
-        """The outputs as they are sent."""
-        return [
-            Stream(item.name, "".join(item.pieces)) if isinstance(item, _Printed) else item
-            for item in self.items
-        ]
 
 
 class _Stream(io.TextIOBase):
@@ -130,6 +56,10 @@ class _Stream(io.TextIOBase):
     def writable(self) -> bool:
         return True
 
+    def fileno(self) -> int:
+        """Of the null device: some libraries want a number."""
+        return {"stdout": 1, "stderr": 2}[self.name]
+
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
@@ -142,7 +72,7 @@ class _Publisher(DisplayPublisher):
         self.shell.output.show(Display, dict(data))
 
     def clear_output(self, wait: bool = False) -> None:
-        self.shell.output.items.clear()
+        self.shell.output.clear()
 
 
 class _Hook(DisplayHook):
@@ -182,6 +112,7 @@ class Shell(InteractiveShell):
         """Run two empty cells and forget them: what only the first runs do, no worker has to do after the fork."""
         for _ in range(2):
             self.run_cell("None", store_history=True)  # type: ignore[no-untyped-call]
+        everyday.prepare(self)
         self.reset()  # type: ignore[no-untyped-call]
         linecache.clearcache()  # of what was imported: each worker's first traceback would go through all of it
 
@@ -196,6 +127,38 @@ class Shell(InteractiveShell):
 
     def enable_gui(self, gui: Any = None) -> None:
         """There is no window system; inline figures need nothing."""
+
+    def enable_matplotlib(self, gui: Any = None) -> Any:
+        """Figures are drawn inline, whatever is asked for."""
+        return super().enable_matplotlib("inline")  # type: ignore[no-untyped-call]
+
+    def system(self, cmd: str) -> None:
+        """``!command`` runs nothing."""
+        everyday.not_run(cmd)
+        self.user_ns["_exit_code"] = 0
+
+    system_raw = system_piped = system
+
+    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
+        """``lines = !command`` gives no lines."""
+        everyday.not_run(cmd)
+        return SList() if split else ""
+
+    def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:
+        """Run a magic; one that is not there does nothing."""
+        if self._find_with_lazy_load("line", magic_name) is None:
+            return everyday.unknown_magic(self, f"%{magic_name}")
+        return super().run_line_magic(magic_name, line, _stack_depth + 1)
+
+    def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
+        """Run a cell magic; a cell below one that is not there runs without it."""
+        if self._find_with_lazy_load("cell", magic_name) is None:
+            return everyday.unknown_magic(self, f"%%{magic_name}", cell)
+        return super().run_cell_magic(magic_name, line, cell)  # type: ignore[no-untyped-call]
+
+    def show_usage_error(self, exc: BaseException) -> None:
+        """A magic that was used in a wrong way is an error like any other."""
+        self.output.fail("UsageError", str(exc), [f"UsageError: {exc}"])
 
     def ask_exit(self) -> None:
         """``exit()`` in a cell ends nothing."""
@@ -213,7 +176,18 @@ class Shell(InteractiveShell):
             text = str(evalue)
         except Exception:
             text = "(the exception has no text)"
-        self.output.fail(getattr(etype, "__name__", "Error"), text, [str(line) for line in stb])
+        name = getattr(etype, "__name__", "Error")
+        self.output.fail(name, text, [str(line) for line in stb], self._own_line(evalue))
+
+    def _own_line(self, error: BaseException) -> str:
+        """The last line of the notebook's own that the error went through."""
+        if isinstance(error, SyntaxError):
+            return error.text or ""
+        cells, place = self.compile._filename_map, ("", 0)
+        for frame, number in traceback.walk_tb(error.__traceback__):
+            if frame.f_code.co_filename in cells:
+                place = (frame.f_code.co_filename, number)
+        return linecache.getline(*place).strip()
 
     def run(self, source: str, budget: Budget, limit: int) -> tuple[Status, list[CellOutput]]:
         """Run a cell: how it ended, and its outputs."""

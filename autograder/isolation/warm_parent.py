@@ -223,7 +223,7 @@ class ForkServer:
         os.closerange(keep + 1, 1 << 16)
         scratch, library = self.plan.folders(request["copy"], request["scratch"])
         os.environ.update(HOME=scratch, TMPDIR=scratch)
-        self.serve(connection, self.shell, self.observer, self.course, library)
+        self.serve(connection, self.shell, self.observer, self.course, library, processes=limits.processes)
 
 
 def main(arguments: list[str]) -> None:

@@ -18,9 +18,10 @@ from functools import partial
 from types import ModuleType
 from typing import Any, Literal
 
-from . import wire
+from . import everyday, wire
+from .kept import plain_text
 from .messages import CaseDone, CellDone, Message, ProbeDone, Ready
-from .shell import Shell, plain_text, spare_memory
+from .shell import Shell, spare_memory
 from .timing import Budget, TimeLimit, call
 
 __all__ = ["serve"]
@@ -160,7 +161,15 @@ class Worker:
             answers[request.pop("op")](**request)
 
 
-def serve(connection: socket.socket, shell: Shell, observer: ModuleType, course: Any, library: str) -> None:
+def serve(
+    connection: socket.socket,
+    shell: Shell,
+    observer: ModuleType,
+    course: Any,
+    library: str,
+    *,
+    processes: int,
+) -> None:
     """Be the worker at the other end of ``connection``; never returns.
 
     Args:
@@ -168,9 +177,12 @@ def serve(connection: socket.socket, shell: Shell, observer: ModuleType, course:
         shell: made by the warm parent.
         observer: the module with ``answered`` and ``quiet``, the part of a question that touches the student's objects.
         course: the global state as the course ships it, a ``Baseline`` of the module ``state``.
-        library: folder with the student's copy of the library, put first on the path.
+        library: folder with the student's copy of the library, put first on the path; the working folder is next.
+        processes: how many the code may start.
     """
-    sys.path.insert(0, library)
+    sys.path[:0] = [library, ""]
+    if not processes:
+        everyday.in_one_process()
     _seed()
     shell.capture()
     course.settle()
