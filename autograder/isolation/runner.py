@@ -16,8 +16,9 @@ import snnkit
 from autograder.asking import ask
 from autograder.follow_on import taken_remark
 from autograder.graded import Graded, Mark, Trouble
-from autograder.notebook import Cell, read, restore
+from autograder.notebook import Cell, read
 from autograder.question import Question
+from autograder.restoring import restore
 from autograder.result import Result
 
 from .limits import Limits
@@ -158,5 +159,5 @@ def grade_notebook(
     """
     cells: Sequence[Cell] = read(notebook).cells
     if released is not None:
-        cells = restore(cells, read(released).cells)
+        cells, _ = restore(cells, read(released).cells)
     return play(cells, questions, seed, limits, workers=workers)[0]
