@@ -6,6 +6,7 @@ reference stands in, a group gets the better of both outcomes; a stand-in never 
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import re
 import sys
@@ -114,8 +115,8 @@ def better(first: Result, again: Result, wrong: Iterable[str]) -> Result:
     score = float(sum(group.score for group in groups))
     if score <= first.score:
         return first
-    names = [f"`{name}`" for name in sorted(wrong)]
-    listed = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+    names = sorted(wrong)
+    listed = _listed(names)
     verb, them = ("are", "them") if names[1:] else ("is", "that")
     whole = f"right; but your {listed} {verb} not: mend {them} first"
     part = (
@@ -180,9 +181,29 @@ def in_kernel(
     if not wrong:
         return first
     references = {name: load(files[known[name]])[name] for name in wrong}
-    with standing_in(references, _spaces(question, own)):
-        again = ask(question, own)
-    return better(first, again, wrong)
+    found = first
+    with contextlib.suppress(Exception), standing_in(references, _spaces(question, own)):
+        found = better(first, ask(question, own), wrong)  # an object that lets nothing stand in is no error
+    values = [name for name in sorted(_own(question)) if not callable(own.get(name))]
+    return (
+        replace(found, remarks=(*found.remarks, _of_values(values, wrong)))
+        if values and _loses(found)
+        else found
+    )
+
+
+def _of_values(values: Sequence[str], wrong: Sequence[str]) -> str:
+    """What is said of values that cells computed with wrong helpers, which only grading computes again."""
+    verb, them = ("are", "them") if wrong[1:] else ("is", "that")
+    return (
+        f"{_listed(values)} may rest on your {_listed(wrong)}, which {verb} not right: mend {them} first; "
+        "grading runs your cells again with right ones"
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    quoted = [f"`{name}`" for name in sorted(names)]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)
 
 
 def _own(question: Question) -> set[str]:

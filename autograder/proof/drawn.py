@@ -10,6 +10,7 @@ from typing import Any
 from autograder.judging import judge, right_values
 from autograder.perform import Seen, attempt, quiet
 from autograder.question import Arrays, Case, Question
+from autograder.reference import asking
 from autograder.result import Result
 
 
@@ -42,7 +43,7 @@ class Drawn:
 
     def asked_of(self, names: Mapping[str, Any]) -> Result:
         """The outcome of an answer, which may do anything but end the process."""
-        with quiet():
+        with quiet(), asking(self.question.id):
             return judge(self.question, self.cases, self._see(names), seed=self.seed, right=self.right)
 
     def first_failure(self, names: Mapping[str, Any]) -> str:

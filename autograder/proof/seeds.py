@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from autograder.course import questions_of
+from autograder.follow_on import in_kernel
 from autograder.proof.drawn import Drawn
 from autograder.proof.play import play
 from autograder.proof.samples import Sample, build, released_notebook
 from autograder.proof.settings import settings, shorten
 from autograder.question import Question
+from autograder.result import Result
 
 
 def luck(
@@ -38,16 +41,27 @@ def luck(
         CourseError: the released notebook is missing, or does not fit the samples.
     """
     released, brief = released_notebook(root, problem_set), settings(root, problem_set).brief
+    questions = questions_of(root, problem_set)
+    by_id = {one.id: one for one in questions.values()}
+    files = {one.id: one.reference for one in by_id.values() if one.reference is not None}
     wrong: dict[str, list[int]] = defaultdict(list)
-    drawn: dict[tuple[str, int], Drawn] = {}
+
+    @cache
+    def drawn(id: str, seed: int) -> Drawn:
+        return Drawn(by_id[id], seed)
+
+    def outcome(question: Question, names: Mapping[str, Any], seed: int) -> Result:
+        def ask(one: Question, names: Mapping[str, Any]) -> Result:
+            return drawn(one.id, seed).asked_of(names)
+
+        return in_kernel(question, names, ask(question, names), find=by_id.__getitem__, files=files, ask=ask)
+
     for sample in samples:
 
         def ask(question: Question, namespace: Mapping[str, Any], sample: Sample = sample) -> None:
             for seed in seeds:
-                if (question.id, seed) not in drawn:
-                    drawn[question.id, seed] = Drawn(question, seed)
-                for line in sample.mismatches(question, drawn[question.id, seed].asked_of(dict(namespace))):
+                for line in sample.mismatches(question, outcome(question, dict(namespace), seed)):
                     wrong[line].append(seed)
 
-        play(shorten(build(root, problem_set, sample, released), brief), questions_of(root, problem_set), ask)
+        play(shorten(build(root, problem_set, sample, released), brief), questions, ask)
     return dict(wrong)

@@ -159,6 +159,19 @@ def test_a_helper_that_is_missing_is_stood_in_for(questions):
     assert "double" not in answer
 
 
+def test_an_object_that_lets_nothing_stand_in_changes_nothing(questions, tmp_path):
+    reference = tmp_path / "first_reference.py"
+    reference.write_text("class double:\n    def __new__(cls, x):\n        return 2 * x\n")
+    answer = names(**RIGHT)
+    exec(
+        "class Stubborn(type):\n    def __setattr__(cls, key, value):\n        raise TypeError('no')\n"
+        "class double(metaclass=Stubborn):\n    def __new__(cls, x):\n        return 3 * x",
+        answer,
+    )
+    second, _ = checked(questions, "second", answer)
+    assert (second.score, second.remarks) == (0.0, ())
+
+
 def test_a_question_of_its_own_fault_and_one_that_is_right_are_left_alone(questions):
     own, asked = checked(questions, "second", names(**{**RIGHT, "four": "3 * x", "five": "3 * x"}))
     assert (own.score, own.remarks, asked) == (0.0, (), ["toy.first"])

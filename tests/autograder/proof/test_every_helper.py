@@ -1,0 +1,98 @@
+"""Nothing is charged twice, for every helper: an answer that raises costs its own points and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from autograder.catalogue import OWN, Catalogue
+from autograder.course import checkout
+from autograder.follow_on import in_kernel, names_of
+from autograder.isolation import runner
+from autograder.isolation.limits import Limits
+from autograder.judging import PUBLIC_SEED, run
+from autograder.notebook import read
+from autograder.proof import paths, samples
+from autograder.proof.play import play
+from autograder.proof.samples import SOLUTION, Sample, Variant
+from autograder.proof.settings import settings, shorten
+from autograder.reference import load
+from autograder.source import ANSWER
+
+ROOT = checkout()
+CATALOGUE = Catalogue(OWN)
+LIMITS = Limits(cell_seconds=240, notebook_seconds=900)
+EVERY = [
+    pytest.param(problem_set, name, marks=pytest.mark.xdist_group(f"samples-{problem_set}"), id=question.id)
+    for problem_set in CATALOGUE.sets()
+    for name, question in CATALOGUE.questions(problem_set).items()
+    if question.reference is not None
+]
+RAISES = """
+
+def {name}(*args, **kwargs):
+    raise RuntimeError("this helper is wrong")
+"""
+
+
+def only_wrong(problem_set, name):
+    """The notebook that is right but for one question's helpers, each of which raises."""
+    helpers = load(CATALOGUE.questions(problem_set)[name].reference)
+    variants = {}
+    for cell, source in samples.sources(ROOT, problem_set, Sample(SOLUTION, "")).items():
+        bound, _ = names_of(source)
+        stubs = [RAISES.format(name=helper) for helper in helpers if helper in bound]
+        if stubs and cell.endswith(ANSWER):
+            variants[cell.removesuffix(ANSWER)] = Variant(cell=source + "".join(stubs))
+    assert variants
+    released = samples.released_notebook(ROOT, problem_set)
+    brief = settings(ROOT, problem_set).brief
+    handed_in = samples.build(ROOT, problem_set, Sample(f"without_{name}", "", variants), released)
+    return shorten(handed_in, brief), shorten(released, brief)
+
+
+def lost(results):
+    return {result.question for result in results if result.score < result.points}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("problem_set", "name"), EVERY)
+def test_a_helper_that_raises_costs_its_own_points_in_grading(problem_set, name, warm_parent):
+    handed_in, released = only_wrong(problem_set, name)
+    questions = CATALOGUE.questions(problem_set)
+    graded = runner.grade_notebook(
+        handed_in, questions, PUBLIC_SEED, LIMITS, workers=warm_parent, released=released
+    )
+    results = [mark.result for mark in graded.questions.values()]
+    assert lost(results) == {questions[name].id}
+    assert len(results) == len(questions)
+    for result in results:
+        if result.remarks and result.question != questions[name].id:
+            assert result.remarks[-1].startswith("right; but your `")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("problem_set", "name"), EVERY)
+def test_a_helper_that_raises_costs_its_own_points_in_the_notebook(problem_set, name):
+    handed_in, _ = only_wrong(problem_set, name)
+    questions = CATALOGUE.questions(problem_set)
+
+    def ask(question, names):
+        return in_kernel(
+            question, names, run(question, names), find=CATALOGUE.__getitem__,
+            files=CATALOGUE.references(question.id), ask=run,
+        )  # fmt: skip
+
+    results = play(handed_in, questions, ask)
+    computed = {id for id, one in results.items() if "grading runs your cells again" in " ".join(one.remarks)}
+    assert computed <= {"ps2.sweep"}
+    assert lost(results.values()) - computed == {questions[name].id}
+
+
+@pytest.mark.slow
+def test_in_a_real_kernel():
+    handed_in, _ = only_wrong("ps6_timing", "response")
+    results = {result.question: result for result in paths.in_kernel(read(handed_in))}
+    assert lost(results.values()) == {"ps6.response"}
+    assert results["ps6.spikeprop"].remarks == (
+        "right; but your `kernel` and `kernel_slope` are not: mend them first",
+    )
