@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from autograder.asking import probe_text
-from autograder.judging import close, right_values, slip_values
+from autograder.comparing import close
+from autograder.judging import right_values, slip_values
 from autograder.perform import MissingError, quiet
 from autograder.question import Arrays, Case, Question
 

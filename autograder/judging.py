@@ -7,29 +7,24 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from autograder.comparing import close, compare, not_whole, other_dtype, written
+from autograder.diagnosis import evidence, failing_first, mended, of_language, worth_mending
 from autograder.explaining import Fault, named
+from autograder.language import answer_cells
+from autograder.language.mending import in_a_copy
 from autograder.pace import paced
 from autograder.perform import Seen, attempt, materialise, perform, quiet
-from autograder.question import Answer, Array, Arrays, Asked, Call, Case, Group, Question, Slip, Tolerance
+from autograder.question import Answer, Arrays, Call, Case, Group, Question, Slip
 from autograder.reference import asking
-from autograder.result import Failure, GroupResult, Place, Result, kept
+from autograder.result import Failure, GroupResult, Result
 from autograder.time_of_check import Time
-from autograder.wording import PLAIN, Vocabulary, of_place, of_shape, vocabulary
+from autograder.wording import vocabulary
 
 PUBLIC_SEED = 20231214
-
-
-def close(got: Array, wanted: Array, within: Tolerance) -> bool:
-    """Whether two arrays agree in shape and, within the tolerance, in value; infinities are values."""
-    return got.shape == wanted.shape and bool(_near(got, wanted, within).all())
-
-
-def _near(got: Array, wanted: Array, within: Tolerance) -> Array:
-    return np.isclose(got.astype(np.float64), wanted.astype(np.float64), rtol=within.rtol, atol=within.atol)
 
 
 def computed(question: Question, call: Call, answer: Answer) -> Arrays:
@@ -64,73 +59,6 @@ def _as_arrays(values: Mapping[str, Any]) -> Arrays:
     return {key: np.asarray(value) for key, value in values.items()}
 
 
-# ------------------------------------------------------------------------------------------------- the comparison
-
-
-def _place(key: str, got: Array, wanted: Array, within: Tolerance) -> Place:
-    lost = ~np.isfinite(got.astype(np.float64)) & np.isfinite(wanted.astype(np.float64))
-    far = lost if lost.any() else ~_near(got, wanted, within)
-    at = tuple(int(i) for i in np.argwhere(far)[0]) if got.ndim else ()
-    return Place(key, at, kept(float(got[at])), kept(float(wanted[at])), int(far.sum()), far.size)
-
-
-class Difference(NamedTuple):
-    """The first difference: a failure's kind and sentence, the arrays that differ, and where."""
-
-    kind: str
-    sentence: str
-    wrong: tuple[str, ...]
-    place: Place | None = None
-
-
-def compare(
-    got: Arrays, wanted: Arrays, asked: Asked, within: Tolerance, known: Vocabulary = PLAIN
-) -> Difference | None:
-    """None when every wanted array is there and right, otherwise the first difference, with numbers.
-
-    A number that is none comes first: it often explains the rest.
-    """
-    absent = [key for key in wanted if key not in got]
-    if absent:
-        return Difference("form", f"nothing came back for {absent[0]}", tuple(absent))
-    wrong = tuple(key for key in wanted if not close(got[key], wanted[key], within))
-    if not wrong:
-        return None
-    lost = [
-        key
-        for key in wrong
-        if got[key].shape == wanted[key].shape
-        and (~np.isfinite(got[key].astype(np.float64)) & np.isfinite(wanted[key].astype(np.float64))).any()
-    ]
-    key = (lost or list(wrong))[0]
-    found, right = got[key], wanted[key]
-    if found.shape != right.shape:
-        return Difference("form", of_shape(key, found, right), wrong)
-    place = _place(key, found, right, within)
-    return Difference("form" if lost else "value", of_place(place, asked, right, known), wrong, place)
-
-
-def _other_dtype(asked: Asked, arrays: Arrays) -> bool:
-    kinds = [
-        value.dtype for value in asked.values() if isinstance(value, np.ndarray) and value.dtype.kind == "f"
-    ]
-    return bool(kinds) and any(array.dtype != kinds[0] for array in arrays.values())
-
-
-def _not_whole(arrays: Arrays) -> str:
-    """The first result that is not of an integer dtype, or nothing."""
-    return next((name for name, array in arrays.items() if array.dtype.kind not in "iu"), "")
-
-
-def _written(at: int, case: Case, seen: Seen, asked: Asked) -> Failure | None:
-    """The failure of who writes into an argument."""
-    if not seen.changed:
-        return None
-    names = [*list(asked)[: len(case.call.args)], *case.call.kwargs, *["x"] * len(case.call.then)]
-    name = names[seen.changed[0]] if seen.changed[0] < len(names) else "an argument"
-    return Failure("argument", f"{name} is no longer what it was", at, case.label, (name,))
-
-
 class _Judge:
     """One question's cases, and what is worked out once for each of them."""
 
@@ -140,8 +68,10 @@ class _Judge:
         cases: Sequence[Case],
         see: Callable[[int, Case], Seen],
         right: Mapping[int, Arrays],
+        cells: Sequence[str],
     ) -> None:
-        self.question, self.cases, self.see, self.right = question, cases, see, right
+        self.question, self.cases, self.see, self.right = question, cases, see, dict(right)
+        self.cells = cells
         self.groups = {group.id: group for group in question.groups}
         self.within = {group.id: group.within or question.within for group in question.groups}
         self.known = vocabulary(question)
@@ -161,26 +91,31 @@ class _Judge:
             return Failure(seen.trouble, seen.text, at, case.label, (seen.name,) if seen.name else ())
         question, asked = self.question, self.question.asked(case.call)
         if group.unchanged:
-            return _written(at, case, seen, asked)
+            return written(at, case, seen, asked)
         if group.judge is not None:
             sentence = group.judge(seen.arrays, asked)
             return None if sentence is None else Failure("rule", sentence, at, case.label, tuple(seen.arrays))
-        right = self.right[at] if at in self.right else right_values(question, case.call)
-        found = compare(seen.arrays, right, asked, self.within[group.id], self.known)
+        found = compare(seen.arrays, self.wanted(at), asked, self.within[group.id], self.known)
         if found is not None:
             return Failure(found.kind, found.sentence, at, case.label, found.wrong, found.place)
         keeps = question.keeps_dtype if case.keeps_dtype is None else case.keeps_dtype
-        if keeps and _other_dtype(asked, seen.arrays):
+        if keeps and other_dtype(asked, seen.arrays):
             sentence = (
                 "the result has another dtype than what was handed in, such as float64 for float32; keep it"
             )
             return Failure("dtype", sentence, at, case.label)
-        if case.whole and (name := _not_whole(seen.arrays)):
+        if case.whole and (name := not_whole(seen.arrays)):
             sentence = (
                 f"{name} is of dtype {seen.arrays[name].dtype}; whole numbers, such as int64, were asked for"
             )
             return Failure("dtype", sentence, at, case.label)
-        return _written(at, case, seen, asked) if case.intact else None
+        return written(at, case, seen, asked) if case.intact else None
+
+    def wanted(self, at: int) -> Arrays:
+        """The right arrays of a case, worked out once."""
+        if at not in self.right:
+            self.right[at] = right_values(self.question, self.cases[at].call)
+        return self.right[at]
 
     def explains(self, slip: Slip, fault: Fault) -> bool:
         """Whether a slip gives what came back where the case failed; one that has no value here does not."""
@@ -226,14 +161,14 @@ class _Judge:
             return False
 
     def group(self, group: Group) -> tuple[list[Fault], list[tuple[int, Seen]]]:
-        """The failing cases of a group, and the right ones (the values are right as well where only the dtype is not)."""
+        """The failing cases of a group, and the right ones (those too whose values are right, and only the dtype is not)."""
         faults: list[Fault] = []
         right: list[tuple[int, Seen]] = []
         for at in self.by_group[group.id]:
             case = self.cases[at]
             seen = self.see(at, case)
             failure = self.failure(group, at, case, seen)
-            if failure is None or failure.kind == "dtype":
+            if failure is None or (failure.kind in ("dtype", "argument") and not group.unchanged):
                 right.append((at, seen))
             if failure is not None:
                 faults.append(Fault(failure, at, case, seen))
@@ -252,6 +187,12 @@ class _Judge:
             self.explains,
             lambda slip: {self.cases[at].group for at, seen in right if self.contradicts(slip, at, seen)},
         )
+        if faults and not {one.id for one in said.values() if one.sure} & {
+            slip.id for slip in self.question.slips
+        }:
+            every = [one for some in faults.values() for one in some]
+            seen_in = evidence(self.question, self.cases, every, right, self.wanted, self.cells)
+            said = of_language(said, faults, seen_in)
         return tuple(
             GroupResult(
                 group.id,
@@ -275,6 +216,7 @@ def judge(
     hint: int = 0,
     printed: str = "",
     right: Mapping[int, Arrays] | None = None,
+    cells: Sequence[str] = (),
 ) -> Result:
     """Compare what was seen of an answer with what is right.
 
@@ -286,8 +228,9 @@ def judge(
         hint: how many hints to add to the result.
         printed: what the answer printed.
         right: right arrays of cases, by place, as far as they were worked out before.
+        cells: sources that were run before, which made the answer.
     """
-    judging = _Judge(question, cases, see, right or {})
+    judging = _Judge(question, cases, see, right or {}, cells)
     groups = judging.groups_judged()
     score = float(sum(group.score for group in groups))
     rests_on = tuple(dict.fromkeys(question.uses.values()))
@@ -295,6 +238,43 @@ def judge(
         question.id, question.title, question.points, score, seed, groups, question.hints[:hint], printed,
         len(question.hints), rests_on,
     )  # fmt: skip
+
+
+def is_right(question: Question, cases: Sequence[Case]) -> Callable[[int, Seen], bool]:
+    """Whether what was seen of a case, by its place, is right."""
+
+    def unseen(at: int, case: Case) -> Seen:
+        raise AssertionError("nothing is asked here")
+
+    judging = _Judge(question, cases, unseen, {}, ())
+    return lambda at, seen: judging.failure(judging.groups[cases[at].group], at, cases[at], seen) is None
+
+
+def remembered(answer: Answer) -> list[str]:
+    """The cells that a notebook's kernel remembers to have run; none elsewhere."""
+    ran = answer.get("In")
+    return [cell for cell in ran if type(cell) is str] if type(ran) is list else []
+
+
+def _mended(
+    question: Question,
+    cases: Sequence[Case],
+    answer: Answer,
+    own: Sequence[str],
+    result: Result,
+    around: Callable[[], AbstractContextManager[object]],
+) -> Result:
+    """With the edit of its own cells that mends the answer, where no sentence is sure and one is found."""
+    if not worth_mending(result):
+        return result
+
+    def ask(names: Answer, at: int) -> Seen:
+        call = cases[at].call
+        with around():
+            return attempt(names, call, question.results(call), tensors=question.tensors)
+
+    places, right = failing_first(result, cases), is_right(question, cases)
+    return mended(result, in_a_copy(answer, ask, own, places, right))
 
 
 def run(
@@ -330,8 +310,12 @@ def run(
             return attempted(call)
 
     with quiet() as printed, asking(question.id):
-        result = judge(question, question.draw(seed), see, seed=seed, hint=hint)
+        ran = remembered(answer) if cells is None else cells
+        cases = question.draw(seed)
+        result = judge(question, cases, see, seed=seed, hint=hint, cells=ran)
         result = paced(question, time.told(result), see_pace)
+        if own := answer_cells(ran, question.names):
+            result = _mended(question, cases, answer, own, result, around)
     return replace(result, printed=printed.getvalue())
 
 

@@ -158,6 +158,8 @@ def _one_of(found: Any, call: Any) -> Any:
 
 
 def _count(found: Any) -> str:
+    if found is None:
+        return "None"
     count = len(found) if isinstance(found, (tuple, list)) else 1
     return f"{count} value{'s'[: count != 1]}"
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,7 +174,7 @@ def order(node: ast.AST) -> Iterator[ast.AST]:
         yield _with(node, elts=_turned(node.elts))
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
         target = node.targets[0]
-        if not isinstance(node.value, ast.Tuple):  # whose parts are exchanged above
+        if len(target.elts) > 1 and not isinstance(node.value, ast.Tuple):  # whose parts are exchanged above
             yield _with(node, targets=[_with(target, elts=_turned(target.elts))])
 
 
@@ -234,12 +234,18 @@ MUTATORS: tuple[Mutator, ...] = (
 
 @dataclass(frozen=True)
 class Mutant:
-    """The source of an answer cell with one fault. ``name`` is unique; ``kind`` is the name of its mutator."""
+    """The source of an answer cell with one fault. ``name`` is unique; ``kind`` is the name of its mutator.
+
+    ``line`` is where the fault is, and ``was`` and ``now`` are the piece of code that was changed.
+    """
 
     name: str
     kind: str
     cell: str
     source: str
+    line: int = 0
+    was: str = ""
+    now: str = ""
 
 
 @dataclass
@@ -326,13 +332,16 @@ def _first_line(node: ast.AST) -> str:
     return ast.unparse(node).split("\n")[0]
 
 
-def mutants(source: str, question: str = "", cell: str = "") -> list[Mutant]:
+def mutants(
+    source: str, question: str = "", cell: str = "", mutators: Sequence[Mutator] = MUTATORS
+) -> list[Mutant]:
     """All mutants of an answer cell, in a fixed order: place by place, and at each place fault by fault.
 
     Args:
         source: the cell, with the marks around its solution.
         question: the question's id, which the names begin with.
         cell: the cell's grade_id.
+        mutators: the faults that are made.
     """
     tree = ast.parse(source)
     chosen = solution_lines(source)
@@ -342,7 +351,7 @@ def mutants(source: str, question: str = "", cell: str = "") -> list[Mutant]:
     for spot in list(spots(tree)):
         if _line(spot.node) not in chosen:
             continue
-        for mutator in MUTATORS:
+        for mutator in mutators:
             for new in mutator(spot.node):
                 whole = isinstance(spot.node, ast.stmt) and isinstance(new, ast.Pass)
                 before = _first_line(spot.node) if whole else ast.unparse(spot.within)
@@ -358,5 +367,6 @@ def mutants(source: str, question: str = "", cell: str = "") -> list[Mutant]:
                 names[name] += 1
                 if names[name] > 1:
                     name = f"{name} #{names[name]}"
-                found.append(Mutant(name, mutator.__name__, cell, text))
+                pieces = ast.unparse(spot.node), ast.unparse(new)
+                found.append(Mutant(name, mutator.__name__, cell, text, _line(spot.node), *pieces))
     return found

@@ -13,7 +13,8 @@
     '''
 
 ``fails`` names every group that fails, with the slip that is named there or, where none is, the kind of failure in
-brackets (two of them in a list, where the drawn cases decide which). Points follow from the groups. ``says`` is text
+brackets (two of them in a list, where the drawn cases decide which); a description of the numbers, or an edit that mends
+all, may be told in the place of either. Points follow from the groups. ``says`` is text
 that the message must contain. ``cell`` in place of ``edit`` is a cell of its own. What is not there is answered as in the
 reference, and is right. Cells of a whole sample may stand in ``<sample>.py`` beside it, each below ``# %% answer="..."``.
 
@@ -32,6 +33,7 @@ from pathlib import Path
 from autograder.course import CourseError, exercise_of, home_of, questions_of, source_of
 from autograder.files import write_if_changed
 from autograder.graded import Graded
+from autograder.language import DESCRIBED, MENDED
 from autograder.message import plain
 from autograder.notebook import parse, read, with_sources, write
 from autograder.proof.edits import EditError, edited
@@ -93,7 +95,8 @@ class Sample:
         for group in result.groups:
             got = group.slip.id if group.slip else f"({group.failure.kind})" if group.failure else "right"
             may_be = wanted.get(group.id, ("right",))
-            if got not in may_be:
+            of_language = group.slip is not None and group.slip.id in (MENDED, *DESCRIBED)
+            if got not in may_be and not (of_language and "right" not in may_be):
                 lines.append(f"{place}, {group.id}: {got}; expected {' or '.join(may_be)}")
         says, message = self.answers.get(_name(question), Variant()).says, plain(result)
         if says not in message:

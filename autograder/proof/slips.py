@@ -21,6 +21,7 @@ from typing import Any
 
 from autograder.course import CourseError, home_of
 from autograder.judging import run
+from autograder.language import MENDED
 from autograder.notebook import Cell
 from autograder.perform import quiet
 from autograder.proof.edits import EditError, edited
@@ -33,9 +34,9 @@ from autograder.source import ANSWER
 KINDS: Mapping[str, frozenset[str]] = {
     kind: frozenset((kind, *also.split()))
     for kind, also in {
-        "nothing_returned": "printed some_way_without_return",
+        "nothing_returned": "",
         "swapped_pair": "",
-        "list_for_tensor": "number_for_tensor numpy_for_tensor",
+        "list_for_tensor": "number_for_tensor numpy_for_tensor number_of_results",
         "if_on_tensor": "",
         "missing_super": "super_arguments",
         "keyword_renamed": "other_arguments",
@@ -44,7 +45,7 @@ KINDS: Mapping[str, frozenset[str]] = {
         "one_hot_without_classes": "",
         "integer_for_float": "whole_numbers rounded dtype_changed types_meet",
         "in_place_on_leaf": "in_place",
-        "detached": "no_gradient numpy_of_gradient",
+        "detached": "no_gradient",
         "last_missing": "first_missing one_extra one_too_far return_in_loop",
         "sign": "",
         "reciprocal": "",
@@ -55,8 +56,6 @@ KINDS: Mapping[str, frozenset[str]] = {
     }.items()
 }
 """Kinds of slips, each with the names of the sentences that tell it."""
-MENDED = "mended"
-"""The sentence that names an edit after which all is right; it names the slip where it names its line."""
 SECONDS = 60.0
 
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autograder.judging import PLAIN, compare, run
+from autograder.comparing import compare
+from autograder.judging import run
 from autograder.message import plain
 from autograder.question import Case, Group, Question, Tolerance, call
 from autograder.result import number, told_apart
-from autograder.wording import Vocabulary
+from autograder.wording import PLAIN, Vocabulary
 
 EXACT = Tolerance(0.0, 1e-9, "exact")
 KNOWN = Vocabulary(

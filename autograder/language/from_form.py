@@ -1,0 +1,134 @@
+"""Slips in the form of functions and classes: no ``return``, no ``super().__init__()``, another ``def`` line."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+
+from autograder.result import Said
+
+from .evidence import Evidence, calls_of, every_says
+
+
+def _own_returns(function: ast.FunctionDef) -> list[ast.Return]:
+    """Return statements of a function itself, not of those inside it."""
+    found: list[ast.Return] = []
+    left: list[ast.AST] = list(function.body)
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.Return):
+            found.append(node)
+        if not isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef):
+            left += ast.iter_child_nodes(node)
+    return found
+
+
+def _arguments(function: ast.FunctionDef) -> list[str]:
+    return [
+        one.arg for one in (*function.args.args, *function.args.kwonlyargs) if one.arg not in ("self", "ctx")
+    ]
+
+
+def nothing_returned(evidence: Evidence) -> Said | None:
+    """None came back, or was used as if something had."""
+    if not every_says(evidence, r"NoneType|is None|\bNone, where"):
+        return None
+    for function in evidence.functions:
+        returns = _own_returns(function)
+        if function.name == "__init__" or function.name.startswith("reset"):
+            continue
+        if not any(one.value is not None for one in returns):
+            if any(calls_of(function, "print")):
+                said = f"`{function.name}` prints its result and returns nothing: write `return` for `print`."
+                return Said("nothing_returned", said)
+            if function.name in evidence.names or function.name in ("forward", "backward", "__call__"):
+                said = f"`{function.name}` returns nothing: a function without `return` gives None."
+                return Said("nothing_returned", said)
+    for function in evidence.functions:
+        if function.name in evidence.names and not isinstance(function.body[-1], ast.Return | ast.Raise):
+            return Said("nothing_returned", f"One way through `{function.name}` ends without `return`.")
+    return None
+
+
+def missing_super(evidence: Evidence) -> Said | None:
+    """A class whose base class was not made, or made without its arguments."""
+    classes = [node for node in ast.walk(evidence.tree) if isinstance(node, ast.ClassDef) and node.bases]
+    for one in classes:
+        made = [f for f in one.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"]
+        calls = [call for function in made for call in calls_of(function, "__init__")]
+        if made and not calls:
+            if evidence.all_say(r"__init__\(\) call|super\(\)|has no attribute '\w+'"):
+                said = f"`{one.name}.__init__` does not call `super().__init__(...)`, and so its base class is not made."
+                return Said("missing_super", said)
+        elif calls and not calls[0].args and not calls[0].keywords:
+            missing = evidence.all_say(r"__init__\(\) missing \d+ required positional arguments?: ([^(,]*)")
+            if missing:
+                said = f"`super().__init__()` in `{one.name}` is called without what the base class needs: {missing[1].strip()}."
+                return Said("super_arguments", said)
+    return None
+
+
+def keyword_renamed(evidence: Evidence) -> Said | None:
+    """The ``def`` line is not the question's."""
+    wrong = evidence.all_say(r"(\w+)\(\) got an unexpected keyword argument '(\w+)'")
+    if wrong:
+        function = next((one for one in evidence.functions if one.name == wrong[1]), None)
+        if function is None:
+            return None
+        own = _arguments(function)
+        guess = difflib.get_close_matches(wrong[2], own, 1, 0.3)
+        yours = (
+            f"yours is called `{guess[0]}`"
+            if guess
+            else f"`{function.name}` takes {', '.join(own) or 'none'}"
+        )
+        return Said("other_arguments", f"An argument must be called `{wrong[2]}`; {yours}.")
+    count = evidence.all_say(
+        r"(\w+)\(\) takes (?:from \d+ to )?(\d+) positional arguments? but (\d+) (?:was|were) given"
+    )
+    if count and any(one.name == count[1] for one in evidence.functions):
+        said = (
+            f"`{count[1]}` is called with {count[3]} arguments and takes {count[2]}: compare its `def` line with the "
+            "question's."
+        )
+        return Said("other_arguments", said)
+    more = evidence.all_say(
+        r"(\w+)\(\) missing \d+ required (?:positional|keyword-only) arguments?: ([^(,]*)"
+    )
+    if more and any(one.name == more[1] for one in evidence.functions):
+        said = f"`{more[1]}` asks for {more[2].strip()}, which it is not given here: compare its `def` line with the question's."
+        return Said("other_arguments", said)
+    return None
+
+
+def number_of_results(evidence: Evidence) -> Said | None:
+    """One result for two, or two for one."""
+    if every_says(
+        evidence,
+        r"(\d+) values?, where|not enough values to unpack|too many values to unpack|cannot unpack non-iter",
+    ):
+        wanted = evidence.failing[0].text
+        asked = re.search(r"where (\d+) were asked for: (.*)|expected (\d+)", wanted)
+        many = f"{asked[1] or asked[3]} results" if asked else "several results"
+        names = f" ({asked[2]})" if asked and asked[2] else ""
+        return Said(
+            "number_of_results",
+            f"Not as many results come back as are asked for: {many}{names}, as `return a, b`.",
+        )
+    return None
+
+
+def return_in_loop(evidence: Evidence) -> Said | None:
+    """A loop that ends after its first round."""
+    for function in evidence.functions:
+        for loop in ast.walk(function):
+            if isinstance(loop, ast.For | ast.While) and isinstance(loop.body[-1], ast.Return):
+                after = function.body[-1]
+                if not isinstance(after, ast.Return):
+                    said = (
+                        f"The `return` in line {loop.body[-1].lineno} stands inside the loop, which therefore ends after its "
+                        "first round."
+                    )
+                    return Said("return_in_loop", said, False)
+    return None
