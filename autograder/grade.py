@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from autograder import notebook
@@ -32,7 +32,9 @@ from autograder.graded import Graded, Mark, keep, kept
 from autograder.groups import ALONE, Groups
 from autograder.isolation.limits import Limits
 from autograder.message import plain
-from autograder.notebook import Cell, Notebook, answers_before, by_name, read, restore
+from autograder.naming import printed
+from autograder.notebook import Cell, Notebook, answers_before, by_name, read
+from autograder.restoring import restore, untouched, written_beside
 from autograder.seeds import course_secret, student_seed
 
 #: Hears of each submission that was graded: how many are done, of how many, and whose it is.
@@ -233,26 +235,44 @@ def _sorted_out(
     """What need not or cannot be graded, and what waits for it, by owner."""
     version = digest([data, plan.version.encode(), repr(plan.execution).encode()])
     secret = course_secret(plan.private / "secret")
-    wanted = [cell.grade_id for cell in released.cells if cell.graded]
     finished: dict[str, Graded] = {}
     works: dict[str, Work] = {}
     for submission in _one_for_each(collected, plan.groups):
         owner = submission.student
         try:
-            handed_in, remarks = sanitise(submission, plan.problem_set, wanted)
+            work = _prepared(submission, plan.problem_set, released, version, student_seed(secret, owner))
         except RefusedError as error:
             finished[owner] = Graded(owner, problem=str(error), handed_in=submission.handed_in)
             continue
-        seed = student_seed(secret, owner)
-        key = digest([notebook.write(handed_in), version.encode(), str(seed).encode()])
-        before = None if anew else kept(plan.out, owner, key)
+        except (
+            Exception
+        ) as error:  # one submission, whatever is wrong with it, is one line and stops no other
+            finished[owner] = _failed(owner, error, submission.handed_in)
+            continue
+        before = None if anew else kept(plan.out, owner, work.key)
         if before is not None:
             finished[owner] = replace(before, handed_in=submission.handed_in)
-            continue
-        waiting = Graded(owner, remarks=tuple(remarks), handed_in=submission.handed_in)
-        cells = tuple(restore(handed_in.cells, released.cells))
-        works[owner] = Work(key, seed, handed_in, cells, waiting)
+        else:
+            works[owner] = work
     return finished, works
+
+
+def _prepared(submission: Submission, problem_set: str, released: Notebook, version: str, seed: int) -> Work:
+    """A submission made ready.
+
+    Raises:
+        RefusedError: it cannot be graded.
+    """
+    handed_in, remarks = sanitise(submission, problem_set, released)
+    cells, more = restore(handed_in.cells, released.cells)
+    key = digest([notebook.write(handed_in), version.encode(), str(seed).encode()])
+    waiting = Graded(submission.student, remarks=(*remarks, *more), handed_in=submission.handed_in)
+    return Work(key, seed, handed_in, tuple(cells), waiting)
+
+
+def _failed(owner: str, error: Exception, handed_in: datetime | None) -> Graded:
+    why = printed(f"{type(error).__name__}: {error}")[:300]
+    return Graded(owner, problem=f"the grader failed on it ({why}), not the student", handed_in=handed_in)
 
 
 def _one_for_each(collected: Sequence[Submission], groups: Groups) -> Iterator[Submission]:
@@ -282,11 +302,15 @@ def _graded(plan: Grading, works: Mapping[str, Work], released: Notebook) -> Ite
     catalogue, name = catalogue_of(plan.root), plan.problem_set
     for played in run(jobs, catalogue, name, limits, plan.private, unsafe=unsafe, cluster=plan.cluster):
         work = works[played.graded.student]
-        if not played.graded.problem:
-            executed = notebook.write(Notebook(work.cells, released.rest), played.outputs)
-            for student in plan.groups.students(played.graded.student):
-                write_if_changed(plan.notebook("autograded", student), executed)
-        yield _complete(work, played.graded, released)
+        try:
+            if not played.graded.problem:
+                executed = notebook.write(Notebook(work.cells, released.rest), played.outputs)
+                for student in plan.groups.students(played.graded.student):
+                    write_if_changed(plan.notebook("autograded", student), executed)
+            graded = _complete(work, played.graded, released)
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
+            graded = _failed(work.waiting.student, error, work.waiting.handed_in)
+        yield graded
 
 
 def _complete(work: Work, graded: Graded, released: Notebook) -> Graded:
@@ -296,20 +320,33 @@ def _complete(work: Work, graded: Graded, released: Notebook) -> Graded:
     if graded.problem:
         return known
     cells = by_name(work.cells)
+    beside = {
+        cell.grade_id
+        for cell in released.cells
+        if cell.manual and untouched(cells[cell.grade_id], cell)
+        if written_beside(work.cells, released.cells, cell.grade_id)
+    }
     questions = {
-        cell.grade_id: _mark(cell, cells[cell.grade_id], graded.questions.get(cell.grade_id))
+        cell.grade_id: _mark(
+            cell,
+            graded.questions.get(cell.grade_id),
+            written=cell.grade_id in beside or not untouched(cells[cell.grade_id], cell),
+        )
         for cell in released.cells
         if cell.graded
     }
-    return replace(known, questions=questions)
+    more = [
+        f"`{name}` was left as it was, but something stands near it: a person reads that" for name in beside
+    ]
+    return replace(known, questions=questions, remarks=(*known.remarks, *sorted(more)))
 
 
-def _mark(released: Cell, handed_in: Cell, checked: Mark | None) -> Mark:
+def _mark(released: Cell, checked: Mark | None, *, written: bool) -> Mark:
     """What a graded cell gets; an answer that a person reads gets nothing where nothing was written."""
     if checked is not None:
         return replace(checked, points=released.points)
     if released.manual:
-        return Mark(released.points, 0.0 if handed_in.source == released.source else None, manual=True)
+        return Mark(released.points, None if written else 0.0, manual=True)
     return Mark(released.points, 0.0, fault="no check grades this question")
 
 

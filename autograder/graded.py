@@ -19,7 +19,7 @@ from autograder.result import Result
 
 @dataclass(frozen=True)
 class Trouble:
-    """A cell that was stopped or ended its process, and how (see ``isolation.session.CellResult``)."""
+    """A cell that did not come to its end, and how (see ``isolation.session.CellResult``); ``error``: by an exception."""
 
     cell: str
     status: str
@@ -85,7 +85,7 @@ class Graded:
         questions: what each graded cell got, by grade_id, in the notebook's order.
         problem: why it could not be graded; empty when it was.
         remarks: what was put right before grading, and what happened in it.
-        trouble: cells that were stopped or ended the process.
+        trouble: cells that did not come to their end, by an exception too.
         seed: of the student's inputs; 0 under stock nbgrader, where the inputs are the public ones.
         seconds: wall time of the whole submission.
         restarts: how often the process that ran it had to be replaced.

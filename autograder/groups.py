@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.course import CourseError
+from autograder.naming import identifier
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def read_groups(file: Path) -> Groups:
         raise CourseError(f"the groups {file} cannot be read: {error}") from error
     found: dict[str, list[str]] = {}
     for line, row in enumerate(rows, start=2):
-        group, student = ((row.get(name) or "").strip() for name in ("group", "student"))
+        group, student = (row.get(name) or "" for name in ("group", "student"))
+        group, student = (name.strip() and identifier(name) for name in (group, student))
         if not group or not student:
             raise CourseError(
                 f"the groups {file}, line {line}: it needs a group and a student; got {dict(row)}"

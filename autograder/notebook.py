@@ -1,4 +1,4 @@
-"""The one walk over a notebook's cells: read, clean, restore, select, write.
+"""The one walk over a notebook's cells: read, select, write.
 
 A :class:`Cell` holds what grading asks of a cell; ``rest`` keeps everything else that the file says of it, so that what is
 read and written again is the same notebook. Nothing here changes what it is given.
@@ -81,6 +81,8 @@ def read(data: bytes) -> Notebook:
 def parse(content: Any) -> Notebook:
     """A notebook from its JSON, or from nbformat's node; see :func:`read`."""
     cells = content.get("cells") if isinstance(content, dict) else None
+    if isinstance(content, dict) and content.get("nbformat") in (3, 5):
+        raise NotebookError("not a notebook of format 4: open it in JupyterLab and save it again")
     if not isinstance(cells, list) or content.get("nbformat") != 4:
         raise NotebookError("not a notebook of format 4 (no list of cells)")
     rest = {name: value for name, value in content.items() if name != "cells"}
@@ -88,18 +90,27 @@ def parse(content: Any) -> Notebook:
 
 
 def _cell(cell: Any, number: int) -> Cell:
-    if not isinstance(cell, dict) or not isinstance(cell.get("metadata"), dict):
-        raise NotebookError(f"not a notebook: a cell has no metadata (cell {number})")
+    if not isinstance(cell, dict):
+        raise NotebookError(f"not a notebook: cell {number} is none")
+    metadata: Any = cell.get("metadata")
+    metadata = {} if metadata is None else metadata
+    if not isinstance(metadata, dict):
+        raise NotebookError(f"not a notebook: the metadata of cell {number} is no table of names and values")
+    if not isinstance(cell.get("cell_type"), str):
+        raise NotebookError(f"not a notebook: cell {number} does not say whether it is code or text")
     source = cell.get("source")
     if isinstance(source, list) and all(isinstance(line, str) for line in source):
         source = "".join(source)
     if not isinstance(source, str):
-        raise NotebookError(f"not a notebook: the source of cell {number} is not text")
+        raise NotebookError(
+            f"not a notebook: cell {number} has no text (its source is neither text nor lines)"
+        )
     if not source.isascii() and any("\ud800" <= character <= "\udfff" for character in source):
         raise NotebookError(f"the source of cell {number} holds half a character (a lone surrogate)")
-    mark = cell["metadata"].get("nbgrader")
-    name = mark.get("grade_id") if isinstance(mark, dict) else None
-    rest = {key: value for key, value in cell.items() if key != "source"}
+    found = metadata.get("nbgrader")
+    mark: Data = found if isinstance(found, dict) else {}
+    name = mark.get("grade_id")
+    rest = {**{key: value for key, value in cell.items() if key != "source"}, "metadata": metadata}
     if not isinstance(name, str) or not name:
         return Cell(source, cell.get("cell_type") == "code", rest=rest)
     return Cell(
@@ -163,6 +174,14 @@ def write(notebook: Notebook, outputs: Sequence[Sequence[Any]] | None = None) ->
     return dump(as_data(notebook, outputs))
 
 
+def without_outputs(notebook: Notebook) -> Notebook:
+    """The notebook without stored outputs, which can be many times larger than everything else in it."""
+    cells = tuple(
+        replace(cell, rest={**cell.rest, "outputs": []}) if cell.code else cell for cell in notebook.cells
+    )
+    return replace(notebook, cells=cells)
+
+
 def by_name(cells: Iterable[Cell]) -> dict[str, Cell]:
     """The marked cells, by grade_id, in order; of two with one name the first."""
     found: dict[str, Cell] = {}
@@ -176,56 +195,6 @@ def with_sources(notebook: Notebook, sources: Mapping[str, str]) -> Notebook:
     """The notebook with these sources in the cells of these grade_ids."""
     cells = (replace(cell, source=sources.get(cell.grade_id, cell.source)) for cell in notebook.cells)
     return replace(notebook, cells=tuple(cells))
-
-
-def clean(notebook: Notebook, wanted: Iterable[str]) -> tuple[Notebook, list[str]]:
-    """A submission in which each name stands once, and remarks about what was put right or will be.
-
-    Args:
-        notebook: what was handed in.
-        wanted: grade_ids that it should hold.
-    """
-    seen: set[str] = set()
-    cells, remarks = [], []
-    for cell in notebook.cells:
-        if cell.grade_id in seen:
-            remarks.append(f"{cell.grade_id} is there more than once: the first one counts")
-            cell = Cell(cell.source, cell.code, rest=cell.rest)
-        elif cell.grade_id:
-            seen.add(cell.grade_id)
-        cells.append(cell)
-    missing = sorted(set(wanted) - seen)
-    remarks += [f"the cell {name} was missing and was put back" for name in missing]
-    return replace(notebook, cells=tuple(cells)), remarks
-
-
-def restore(cells: Iterable[Cell], released: Sequence[Cell]) -> list[Cell]:
-    """A submission's cells with everything that was not the student's to change put back.
-
-    Cells that the release locks (all marked ones but the answers) get their released source; of a cell that is there
-    twice the first one counts; one that was deleted comes back behind the marked cell that it followed, or first.
-
-    Args:
-        cells: of the submission.
-        released: of the notebook that was handed out.
-    """
-    known = by_name(released)
-    kept: list[Cell] = []
-    seen: set[str] = set()
-    for cell in cells:
-        original = known.get(cell.grade_id)
-        if original is None:
-            kept.append(Cell(cell.source, cell.code))
-        elif cell.grade_id not in seen:
-            seen.add(cell.grade_id)
-            kept.append(replace(original, source=cell.source) if original.answer else original)
-    before = ""
-    for cell in released:
-        if cell.grade_id and cell.grade_id not in seen:
-            behind = (at for at, one in enumerate(kept, start=1) if one.grade_id == before)
-            kept.insert(next(behind, len(kept)) if before else 0, cell)
-        before = cell.grade_id or before
-    return kept
 
 
 def answers_before(cells: Iterable[Cell]) -> dict[str, str]:

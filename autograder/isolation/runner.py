@@ -15,9 +15,10 @@ from pathlib import Path
 import snnkit
 from autograder.asking import ask
 from autograder.follow_on import taken_remark
-from autograder.graded import Graded, Mark, Trouble
-from autograder.notebook import Cell, read, restore
+from autograder.graded import Graded, Mark
+from autograder.notebook import Cell, read
 from autograder.question import Question
+from autograder.restoring import restore
 from autograder.result import Result
 
 from .limits import Limits
@@ -25,6 +26,7 @@ from .outputs import CellOutcome, Output, of_cell
 from .second_run import noted, taken, with_references
 from .session import Session
 from .source import WorkerSource
+from .stopped import told, troubles
 from .withhold import student_copy
 
 __all__ = ["grade_cells", "grade_notebook", "library_copy", "play"]
@@ -82,14 +84,6 @@ def _marks(outcomes: Sequence[CellOutcome], questions: Questions) -> dict[str, M
     }
 
 
-def _trouble(outcomes: Sequence[CellOutcome]) -> tuple[Trouble, ...]:
-    return tuple(
-        Trouble(outcome.cell.grade_id or f"cell {number}", outcome.run.status, outcome.run.reason)
-        for number, outcome in enumerate(outcomes, start=1)
-        if outcome.run is not None and outcome.run.status not in ("ok", "error")
-    )
-
-
 def play(
     cells: Sequence[Cell],
     questions: Questions,
@@ -119,7 +113,7 @@ def play(
     begun = time.perf_counter()
     session = Session(workers, library_copy(questions, workers.copies), limits)
     with session:
-        outcomes = list(grade_cells(cells, questions, seed, session))
+        outcomes = told(list(grade_cells(cells, questions, seed, session)), questions)
     seconds = round(time.perf_counter() - begun, 4)
     used = taken(outcomes, questions)
     outcomes = noted(with_references(outcomes, questions, seed, session.another), used)
@@ -127,7 +121,7 @@ def play(
         student,
         _marks(outcomes, questions),
         remarks=tuple(map(taken_remark, used)),
-        trouble=_trouble(outcomes),
+        trouble=troubles(outcomes),
         seed=seed,
         seconds=seconds,
         restarts=session.restarts,
@@ -158,5 +152,5 @@ def grade_notebook(
     """
     cells: Sequence[Cell] = read(notebook).cells
     if released is not None:
-        cells = restore(cells, read(released).cells)
+        cells, _ = restore(cells, read(released).cells)
     return play(cells, questions, seed, limits, workers=workers)[0]

@@ -21,10 +21,11 @@ from autograder.course import CELL_TIMEOUT, questions_of
 from autograder.isolation import runner
 from autograder.isolation.source import WarmParent, WorkerSource
 from autograder.judging import PUBLIC_SEED
-from autograder.notebook import Notebook, read, restore
+from autograder.notebook import Notebook, read
 from autograder.proof.samples import Sample, build, released_notebook
 from autograder.proof.settings import settings, shorten
 from autograder.question import Question
+from autograder.restoring import restore
 from autograder.result import Result
 
 #: CPU seconds of the right answer's cases above which a question is asked with few seeds only.
@@ -98,7 +99,7 @@ def in_sandbox(
 ) -> list[Result]:
     """What grading gives at a seed."""
     graded, _ = runner.play(
-        restore(handed_in.cells, released.cells), questions, seed, workers=workers, student="sample"
+        restore(handed_in.cells, released.cells)[0], questions, seed, workers=workers, student="sample"
     )
     return [mark.result for mark in graded.questions.values() if mark.result is not None]
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.collect import collect, student_of
+from autograder.collect import collect
 from autograder.course import CourseError
 from autograder.deadlines import DAY, NO_DEADLINE, Deadline, due_time
 from autograder.groups import Groups, read_groups
+from autograder.naming import student_of
 
 DUE = datetime(2026, 12, 1, 22, 59, tzinfo=UTC)
 

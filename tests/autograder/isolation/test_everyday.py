@@ -11,6 +11,8 @@ from autograder.isolation.limits import Limits
 from autograder.isolation.session import CellResult, Session
 from autograder.isolation.source import WarmParent
 
+from .calls import CALL, probe
+
 pytestmark = pytest.mark.xdist_group("isolation")
 
 
@@ -150,3 +152,26 @@ def test_a_magic_in_a_wrong_way_is_an_error(session: Session) -> None:
     result = session.run_cell("%run no_such_file.py")
     assert result.status == "error"
     assert result.outputs[-1]["output_type"] == "error"
+
+
+IN_AN_ANSWER = """
+def good(x):
+    import multiprocessing, subprocess
+    from torch.utils.data import DataLoader
+    input("more? ")
+    try:
+        subprocess.run(["ls"])
+    except PermissionError:
+        x += 1
+    with multiprocessing.Pool(2) as pool:
+        return sum(pool.map(abs, [x])) + len(list(DataLoader(range(4), num_workers=2)))
+"""
+
+
+def test_an_answer_and_a_given_cell_have_the_same(session: Session) -> None:
+    assert session.run_cell(IN_AN_ANSWER).status == "ok"
+    (reply,) = probe(session, CALL, "call", ["good"], [1.5]).replies
+    assert reply.arrays["y"] == 6.5, reply
+    result = session.run_cell("print(good(1))", given=True)
+    assert (result.status, session.restarts) == ("ok", 0), result
+    assert text(result).endswith("6\n")
