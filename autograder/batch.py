@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from autograder.catalogue import Catalogue
+from autograder.catalogue import BrokenQuestionError, Catalogue, UnknownQuestionError
 from autograder.course import CourseError, code_version
 from autograder.graded import Graded, graded_again
 from autograder.isolation import runner
@@ -30,6 +30,7 @@ from autograder.isolation.limits import Limits
 from autograder.isolation.outputs import Output
 from autograder.isolation.sandbox import IsolationError
 from autograder.isolation.source import Door, GoneError, WarmParent, WorkerSource, shared_warm_parent, visit
+from autograder.naming import printed
 from autograder.notebook import Cell
 
 #: How many workers may die on the same piece of work before it is given up.
@@ -120,18 +121,26 @@ def work(job: bytes, settings: bytes) -> bytes:
     """Grade one submission (runs in a Dask worker): a :class:`Job` and :class:`JobSettings` give a reply, as JSON."""
     # torch says at its import that it has no Triton, which nobody here can do anything about
     logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
-    return msgspec.json.encode(
-        _reply(msgspec.json.decode(job, type=Job), msgspec.json.decode(settings, type=JobSettings))
-    )
+    wanted = msgspec.json.decode(job, type=Job)
+    try:
+        return msgspec.json.encode(_reply(wanted, msgspec.json.decode(settings, type=JobSettings)))
+    except Exception as error:  # what one submission does to the grader is a line about that submission
+        why = printed(f"{type(error).__name__}: {error}")[:300]
+        problem = f"the grader failed on it ({why}), not the student; grade it again"
+        return msgspec.json.encode(Played(Graded(wanted.owner, problem=problem), []))
 
 
 def _reply(job: Job, common: JobSettings) -> JobReply:
     if common.version != _own_version(common.checks):
         return Refused("a worker of the cluster has another version of the course installed")
     try:
+        questions = Catalogue(Path(common.checks)).questions(common.problem_set)
+    except (BrokenQuestionError, UnknownQuestionError) as error:
+        return Refused(str(error))
+    try:
         graded, outputs = runner.play(
             job.cells,
-            Catalogue(Path(common.checks)).questions(common.problem_set),
+            questions,
             job.seed,
             common.limits,
             workers=_workers(common),

@@ -33,7 +33,7 @@ from autograder.groups import ALONE, Groups
 from autograder.isolation.limits import Limits
 from autograder.message import plain
 from autograder.naming import printed
-from autograder.notebook import Cell, Notebook, answers_before, by_name, read
+from autograder.notebook import Cell, Notebook, NotebookError, answers_before, by_name, read
 from autograder.restoring import restore, untouched, written_beside
 from autograder.seeds import course_secret, student_seed
 
@@ -241,7 +241,7 @@ def _sorted_out(
         owner = submission.student
         try:
             work = _prepared(submission, plan.problem_set, released, version, student_seed(secret, owner))
-        except RefusedError as error:
+        except (RefusedError, NotebookError) as error:
             finished[owner] = Graded(owner, problem=str(error), handed_in=submission.handed_in)
             continue
         except (
@@ -261,7 +261,7 @@ def _prepared(submission: Submission, problem_set: str, released: Notebook, vers
     """A submission made ready.
 
     Raises:
-        RefusedError: it cannot be graded.
+        RefusedError, NotebookError: it cannot be graded.
     """
     handed_in, remarks = sanitise(submission, problem_set, released)
     cells, more = restore(handed_in.cells, released.cells)

@@ -164,8 +164,15 @@ def as_data(notebook: Notebook, outputs: Sequence[Sequence[Any]] | None = None) 
 
 
 def dump(content: Mapping[str, Any]) -> bytes:
-    """JSON of a notebook as a file, always the same for the same content: sorted keys, one final newline."""
-    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    """JSON of a notebook as a file, always the same for the same content: sorted keys, one final newline.
+
+    Raises:
+        NotebookError: it is nested too deeply.
+    """
+    try:
+        text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    except RecursionError:
+        raise NotebookError("not a notebook: its JSON is nested too deeply") from None
     return text.encode(errors="backslashreplace")  # half a character is written as JSON's own escape
 
 

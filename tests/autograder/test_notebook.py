@@ -142,3 +142,11 @@ def test_a_cell_without_metadata_is_a_cell():
         ]
         == {}
     )
+
+
+def test_what_is_nested_too_deeply_is_said():
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(NotebookError, match="nested too deeply"):
+        notebook.dump({"cells": deep})
