@@ -23,10 +23,12 @@ class Step(torch.autograd.Function):
         return (above * slope if ctx.upstream else slope), None, None, None
 
 
-def family(slope, primitive, fires=torch.ge, upstream=True):
+def family(slope, primitive, defaults, fires=torch.ge, upstream=True):
     """A surrogate class of three formulas, of x and its parameters: right ones, or one of them wrong."""
 
-    def made(spiking=True, **parameters):
+    def made(*values, spiking=True, **named):
+        parameters = {**defaults, **dict(zip(defaults, values, strict=False)), **named}
+
         def surrogate(x):
             if not spiking:
                 return primitive(x, **parameters)
@@ -38,7 +40,10 @@ def family(slope, primitive, fires=torch.ge, upstream=True):
 
 
 def cases(rng, name, parameters, extent, groups=("spikes", "gradient", "primitive")):
-    """Spikes, gradient and primitive: random points, edge values, both dtypes, a batch, no elements."""
+    """Spikes, gradient and primitive: random points, edge values, both dtypes, a batch, no elements.
+
+    In the last group also as the cells below make a surrogate: its parameters by position, or left out.
+    """
     edges = np.array([0.0, -0.0, 1e-6, -1e-6, 1e-3, -1e-3, 1.7, -1.7, 30.0, -30.0], dtype=np.float32)
     for group in groups:
         for index, chosen in enumerate(parameters):
@@ -57,11 +62,16 @@ def cases(rng, name, parameters, extent, groups=("spikes", "gradient", "primitiv
                     values, gives=group
                 )
                 yield Case(group, label, made.gradient(upstream) if group == "gradient" else made)
+    group, chosen = groups[-1], tuple(parameters[1].values())
+    for label, values in (("parameters left out", ()), (f"{name}{chosen}, by position", chosen)):
+        x = rng.uniform(-1, 1, size=12).astype(np.float32)
+        made = call(name, *values, **({"spiking": False} if group == "primitive" else {})).on(x, gives=group)
+        yield Case(group, label, made.gradient(np.ones_like(x)) if group == "gradient" else made)
 
 
 OLD_INTERFACE = Slip(
     "old_interface",
-    "The lab's example is written for an older SpikingJelly. In 2.0 parameters are keywords: "
+    "This is the constructor of an older SpikingJelly. In 2.0 parameters are keywords: "
     "`super().__init__(spiking=spiking, alpha=alpha)`.",
     error=r"takes from 1 to 2 positional arguments but [34] were given|multiple values for argument 'spiking'",
 )

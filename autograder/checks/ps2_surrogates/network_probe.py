@@ -32,13 +32,16 @@ def rates(answer, first, second, alpha, frames):
 
 
 def again(answer, first, second, alpha, frames, other):
-    """Firing rates of a batch, of another one, and of the first once more."""
+    """Firing rates of a batch, of another one, of the first once more, and after the network was run without them."""
     network, _ = built(answer, first, second, alpha)
-    return {
+    found = {
         "first call": answer["firing_rates"](network, frames),
         "other batch": answer["firing_rates"](network, other),
         "again": answer["firing_rates"](network, frames),
     }
+    with torch.no_grad():
+        network(frames)
+    return found | {"after a run": answer["firing_rates"](network, other)}
 
 
 def gradients(answer, first, second, alpha, frames, weighting):

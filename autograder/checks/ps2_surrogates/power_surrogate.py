@@ -19,7 +19,7 @@ def smooth(x, alpha, floor):
 
 
 def power(slope=reference, primitive=smooth, **ways):
-    return {"Power": families.family(slope, primitive, **ways)}
+    return {"Power": families.family(slope, primitive, {"alpha": 0.5, "floor": 0.01}, **ways)}
 
 
 def changed(change):
@@ -39,10 +39,14 @@ def cases(rng):
         for group, label, x in (("gradient", said, away), ("floor", f"{said}, |x| < floor", near)):
             x, upstream = x.astype(np.float32), rng.uniform(0.5, 2, size=x.shape).astype(np.float32)
             yield Case(group, label, call("Power", **one).on(x).gradient(upstream))
+    near = np.array([0.004, -0.002, 0.0], dtype=np.float32)
+    yield Case("floor", "parameters left out", call("Power").on(near).gradient(np.ones_like(near)))
 
 
 def not_finite(got, asked):
-    return bool((np.abs(asked["x"]) < asked["floor"]).any()) and not np.isfinite(got["gradient"]).all()
+    return (
+        bool((np.abs(asked["x"]) < asked.get("floor", 0.01)).any()) and not np.isfinite(got["gradient"]).all()
+    )
 
 
 QUESTION = Question(

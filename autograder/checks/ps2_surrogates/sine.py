@@ -19,7 +19,7 @@ def smooth(x, alpha):
 
 
 def sine(slope=reference, primitive=smooth, **ways):
-    return {"Sine": families.family(slope, primitive, **ways), "sine_derivative": slope}
+    return {"Sine": families.family(slope, primitive, {"alpha": 1.0}, **ways), "sine_derivative": slope}
 
 
 def middle(height, wave=torch.cos, inside=True, scale=lambda alpha: alpha):

@@ -14,7 +14,7 @@ def triangle(x, width, peak):
 
 
 def fixed(slope=triangle, **ways):
-    return {"FixedPeak": families.family(slope, None, **ways)}
+    return {"FixedPeak": families.family(slope, None, {"width": 1.0, "peak": 1.0}, **ways)}
 
 
 def share(answer, family, sharpness, x):
@@ -99,10 +99,10 @@ QUESTION = Question(
         "How did you get the gradient of the spikes with respect to x in the questions above? Ask the "
         "surrogate itself, by backpropagation, and count exact zeros. For the class: where is the "
         "triangle's top, where its feet?",
-        "`torch.autograd.grad(surrogate(x).sum(), x)` gives the slope at each point. The triangle is "
-        "peak (1 - |x| / width), cut off at 0.",
-        "Share: `x = x.detach().clone().requires_grad_()`, then `(gradient == "
-        "0).double().mean().item()`. Class: the slope in `backward` is `ctx.peak * (1 - x.abs() / "
+        "`torch.autograd.grad(family(x).sum(), x)[0]` gives the slope at each point, if x requires gradients. The "
+        "triangle is peak (1 - |x| / width), cut off at 0.",
+        "Share: `x = x.detach().clone().requires_grad_()`, `gradient = torch.autograd.grad(family(x).sum(), x)[0]`, then "
+        "`(gradient == 0).double().mean().item()`. Class: the slope in `backward` is `ctx.peak * (1 - x.abs() / "
         "ctx.width).clamp(min=0)`, and the autograd function returns `grad_output * slope, None, None`.",
     ),
     withheld=(

@@ -66,11 +66,8 @@ def values(asked, **ways):
         }
     found = rates_of(asked, asked["frames"], **ways)
     if "other" in asked:
-        return {
-            "first call": found,
-            "other batch": rates_of(asked, asked["other"], **ways),
-            "again": found,
-        }
+        other = rates_of(asked, asked["other"], **ways)
+        return {"first call": found, "other batch": other, "again": found, "after a run": other}
     return {"parameters": 2, "rates": found}
 
 
@@ -145,7 +142,18 @@ def remembers(got, asked):
         return False
     if not np.allclose(got["first call"], got["again"], atol=1e-5):
         return True
-    return np.allclose(got["first call"], rates_of(asked, asked["frames"]), atol=1e-5)
+    alone = {
+        key: rates_of(asked, asked[name])
+        for key, name in (("first call", "frames"), ("other batch", "other"))
+    }
+    return [bool(np.allclose(got[key], alone[key], atol=1e-5)) for key in alone] == [True, False]
+
+
+def forgets_late(got, asked):
+    """Whether calls depend on what ran before them only where that was not another call."""
+    return np.allclose(got["first call"], got["again"], atol=1e-5) and not np.allclose(
+        got["other batch"], got["after a run"], atol=1e-5
+    )
 
 
 QUESTION = Question(
@@ -166,6 +174,12 @@ QUESTION = Question(
             "A batch gives other rates after another batch than before it: the potentials of the batch "
             "before are still there. `functional.reset_net(network)` belongs at the start of `firing_rates`.",
             seen=remembers,
+        ),
+        Slip(
+            "reset_after",
+            "The potentials are forgotten after the batch, not before it: where the network was run in another way, its "
+            "potentials are still there. `functional.reset_net(network)` belongs at the start of `firing_rates`.",
+            seen=forgets_late,
         ),
         Slip(
             "bias",

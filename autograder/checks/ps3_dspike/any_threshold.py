@@ -6,12 +6,16 @@ from autograder.question import Case, Group, Question, Slip, Tolerance, call
 
 from .formulas import slope, value
 
+DOUBLE = Tolerance(
+    0.0, 4e-15, "two roundings in double precision; Dspike with b = 1e-6 is up to 1.6e-14 off its limit"
+)
+
 
 def answer(
     place=lambda v, theta: v / (2 * theta),
     factor=lambda theta: 1 / (2 * theta),
     flat=lambda v, theta: np.clip(v.astype(float) / (2 * theta), 0, 1),
-    sharp=lambda v, theta: v.astype(float) >= theta,
+    sharp=lambda v, theta: np.where(v.astype(float) >= theta, 1.0, 0.0),
 ):
     """The right answer, and those that go wrong in one of its parts."""
 
@@ -29,13 +33,18 @@ def cases(rng):
     for place, part in enumerate(("value", "slope", "flat", "sharp")):
         for threshold in (0.5, 1.0, float(np.round(rng.uniform(1.5, 3), 2)), 0.2):
             v = 2 * threshold * rng.uniform(-0.5, 1.5, size=(3, 8))
-            v = np.where(np.abs(v - threshold) < 0.02, 0.5 * threshold, v).astype(np.float32)
+            v = np.where(np.abs(v - threshold) < 0.02, 0.5 * threshold, v)
+            v[0, :2] = 2 * threshold * np.array([0.21, 0.79])  # where a small b is farthest from its limit
+            v = v if part == "flat" else v.astype(np.float32)
             if place < 2:
                 b = float(np.round(rng.uniform(1, 8), 1))
                 asked, label = call("dspike_at", v, b, threshold), f"threshold {threshold:g}, b = {b:g}"
             else:
                 asked, label = call("dspike_limits", v, threshold), f"threshold {threshold:g}"
-            yield Case(part, label, asked.only(place % 2, part))
+            limit = place >= 2
+            yield Case(part, label, asked.only(place % 2, part), keeps_dtype=limit, intact=limit)
+    near = 0.7 * (1 + np.array([-1e-3, -1e-6, -1e-9, 1e-9, 1e-6, 1e-3]))
+    yield Case("sharp", "next to the threshold", call("dspike_limits", near, 0.7).only(1, "sharp"))
     nothing = call("dspike_limits", np.zeros((2, 0), dtype=np.float32), 1.0)
     yield Case("flat", "no elements", nothing.only(0, "flat"))
 
@@ -46,7 +55,7 @@ QUESTION = Question(
     (
         Group("value", 0.5, "the value at any threshold"),
         Group("slope", 1.0, "the slope with respect to the potential"),
-        Group("flat", 1.0, "the limit for b to 0"),
+        Group("flat", 1.0, "the limit for b to 0", within=DOUBLE),
         Group("sharp", 0.5, "the limit for b to infinity"),
     ),
     cases,

@@ -150,7 +150,7 @@ QUESTION = Question(
         "`max(b - change, minimum)` is never below the minimum. Go through the candidates in order and "
         "keep the best so far, starting from `b` with the similarity minus infinity.",
         "`best, highest = b, -math.inf`, then for each candidate: `if similarity_at(one) > highest:` "
-        "take it. `nan > highest` is False, and `>` (not `>=`) keeps the first of equals.",
+        "take it. `math.nan > highest` is False, and `>` (not `>=`) keeps the first of equals.",
     ),
     withheld=("snnkit.dspike.choose_temperature", "snnkit.dspike.TemperatureController"),
 )

@@ -42,7 +42,7 @@ def cases(rng):
             ("no elements", np.zeros((0, 3), dtype=np.float32), 2.0),
             ("a single number", np.array(0.25, dtype=np.float32), 2.0),
         ):
-            yield Case("shapes", f"{group}, {label}", call(name, u, b))
+            yield Case("shapes", f"{group}, {label}", call(name, u, b), intact=True)
 
 
 QUESTION = Question(

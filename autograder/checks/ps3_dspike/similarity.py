@@ -56,10 +56,13 @@ def places(answer, shape, count, seed):
 
     first = draw(seed)
     torch.manual_seed(12345)
-    return {"places": first, "again": draw(seed), "another seed": draw(seed + 1)}
+    listed = hasattr(first, "tolist")
+    return {"places": first, "again": draw(seed), "another seed": draw(seed + 1), "of a tensor": listed}
 
 
 def judge_places(got, asked):
+    if not got["of a tensor"] or got["places"].dtype.kind not in "iu":
+        return "the places are no tensor of whole numbers, which the finite difference and an index need"
     size = math.prod(asked["shape"])
     count = min(asked["count"], size)
     for found in (got["places"], got["again"], got["another seed"]):
@@ -77,7 +80,7 @@ def judge_places(got, asked):
 
 def repeated(got, asked):
     return asked["count"] <= got["places"].size and any(
-        len(np.unique(one)) < one.size for one in got.values()
+        len(np.unique(got[name])) < got[name].size for name in ("places", "again", "another seed")
     )
 
 
@@ -99,7 +102,9 @@ def cases(rng):
         a = rng.normal(size=shape) * rng.uniform(0.1, 5, size=(shape[0], 1))
         b = 0.6 * a + rng.normal(size=shape)
         a, b = (size * a).astype(dtype), (-size * b).astype(dtype)
-        yield Case("cosine", f"two {small}gradients {list(shape)}", call("cosine_similarity", a, b))
+        yield Case(
+            "cosine", f"two {small}gradients {list(shape)}", call("cosine_similarity", a, b), intact=True
+        )
     mixed = call("cosine_similarity", a, b.astype(np.float64))
     yield Case("cosine", "one in float32, one in float64", mixed)
     some = rng.normal(size=6)
@@ -136,6 +141,7 @@ QUESTION = Question(
     cases,
     answer(),
     right_in_torch=True,
+    facts={"is nan": ("a number came back; expected nan", "nan came back; expected a number")},
     gives={"cosine_similarity": ("cosine",), "forward_passes": ("passes",)},
     within=Tolerance(1e-05, 1e-06, "sums of at most 48 products of float32 numbers"),
     slips=(

@@ -84,11 +84,14 @@ def cases(rng):
                     "changed": call(changed, x=x, b=b, later=b + 2.5, upstream=upstream),
                 }[group]
                 said = f"b changed from {b:g} to {b + 2.5:g}" if group == "changed" else f"b = {b:g}"
-                yield Case(group, f"{said}, {label}", asked)
+                yield Case(group, f"{said}, {label}", asked, intact=group == "spikes")
+    x = rng.uniform(-0.45, 0.45, 9).astype(np.float32)
+    for label, made in (("b left out", call("Dspike")), ("b = 2, by position", call("Dspike", 2.0))):
+        yield Case("gradient", label, made.on(x).gradient(np.ones_like(x)))
 
 
 def without_upstream(asked):
-    b = asked.get("later", asked["b"])
+    b = asked.get("later", asked.get("b", 3.0))
     return {"gradient": slope(asked["x"].astype(float) + 0.5, b)}
 
 

@@ -57,10 +57,17 @@ def run(answer, pixels, labels, *, choose=lambda network, pixels, labels, b: b, 
 
 
 def losses(answer, pixels, labels, seed, b):
-    """Losses of two epochs in which nothing is learnt."""
+    """Losses of two epochs in which nothing is learnt, and whether the weights stayed."""
     network, (found, _) = run(answer, pixels, labels, seed=seed, b=b, epochs=2, learning_rate=0.0)
     seen = network.trained_on / (2 * len(labels))
-    return {"losses": found, "scores": scores_of(network, pixels), "share seen": seen}
+    torch.manual_seed(seed)
+    pairs = zip(network.parameters(), Network(b).parameters(), strict=True)
+    return {
+        "losses": found,
+        "scores": scores_of(network, pixels),
+        "share seen": seen,
+        "weights stayed": all(bool(torch.equal(now, was)) for now, was in pairs),
+    }
 
 
 def temperatures(answer, pixels, labels, seed, b, rise, epochs):

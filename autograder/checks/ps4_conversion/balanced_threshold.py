@@ -120,7 +120,7 @@ QUESTION = Question(
     hints=(
         "If all activations were in one long list, what would you do? Does it matter into which batches they "
         "were cut?",
-        "`torch.cat` puts flattened batches together, empty ones included. `torch.quantile(x, q)` interpolates "
+        "`torch.cat` puts flattened batches together, empty ones included. `torch.quantile` interpolates "
         "linearly; its q is a fraction.",
         "`torch.quantile(torch.cat([batch.flatten() for batch in batches]), percent / 100)`",
     ),

@@ -257,8 +257,8 @@ QUESTION = Question(
         "across^T (its diagonal). EI = (best - mean) Phi(z) + std phi(z), z = (best - mean)/std.",
         "`torch.linalg.solve(K, across.T)` gives K^-1 across^T. `torch.special.ndtr(z)` is Phi, and "
         "`torch.exp(-z**2 / 2) / math.sqrt(2 * math.pi)` is phi. Divide by `torch.where(std > 0, std, "
-        "1.0)` and choose with `torch.where` at the end. Next: `grid[improvement.argmax()]` with "
-        "`values.min()`.",
+        "1.0)` and choose with `torch.where` at the end. Next: `improvement = expected_improvement(mean, std, "
+        "values.min())`, and `grid[improvement.argmax()]`.",
     ),
     withheld=("snnkit.blackbox.bayesian_search",),
 )

@@ -170,7 +170,7 @@ QUESTION = Question(
         "Three cases: a_plus exp(-gap/tau_plus), -a_minus exp(gap/tau_minus) and 0. The matrix of all "
         "gaps, [T, T], is the difference of the post and pre times; the change is a sum over both times "
         "and the patterns.",
-        "`clock = dt * torch.arange(T, dtype=pre.dtype)`, `window = stdp_window(clock[:, None] - "
+        "`clock = dt * torch.arange(len(pre), dtype=pre.dtype)`, `window = stdp_window(clock[:, None] - "
         "clock[None, :], ...)`, then `torch.einsum('tno,tu,uni->oi', post, window, pre)`.",
     ),
     withheld=(

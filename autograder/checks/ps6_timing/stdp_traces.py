@@ -215,7 +215,7 @@ QUESTION = Question(
         "applies the bounds.",
         "`reset` sets `self.pre_trace = self.post_trace = None`, and `step` replaces None by "
         "`torch.zeros_like(pre)` and `torch.zeros_like(post)`. `post.T @ self.pre_trace` has the shape "
-        "[outputs, inputs]. `weight = (weight + self.step(now, then)).clamp(low, high)`.",
+        "[outputs, inputs]. `weight = (weight + self.step(pre_now, post_now)).clamp(low, high)`.",
     ),
     withheld=(
         "snnkit.plasticity.online",
