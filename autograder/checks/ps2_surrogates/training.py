@@ -206,7 +206,7 @@ QUESTION = Question(
             seen=lambda got, asked: (
                 float(got["moved"]) >= HARDLY
                 and float(got["gradient growth"]) <= 2
-                and got["rates"].any()
+                and bool(got["rates"].any())
                 and accuracy(got, asked) < CHANCE
             ),
         ),
