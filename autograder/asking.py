@@ -89,7 +89,7 @@ def ask(session: Session, question: Question, seed: int) -> tuple[Result, str]:
         raise
     except Exception as error:  # of the question, or a comparison that met arrays it was not written for
         return _not_judged(question, seed), f"{type(error).__name__}: {error}"
-    return result, ""
+    return result, result.fault
 
 
 def _not_judged(question: Question, seed: int) -> Result:

@@ -30,6 +30,10 @@ _REFERENCE = "_reference"
 class UnknownQuestionError(KeyError):
     """No question or set has this name."""
 
+    def _render_traceback_(self) -> list[str]:
+        """In a notebook the words, without the way they came."""
+        return [str(self)]
+
     def __str__(self) -> str:
         return str(self.args[0])
 
@@ -95,6 +99,15 @@ class Catalogue:
         raise UnknownQuestionError(
             f"no question is called {question!r}; there are: {known or f'none in {self.checks}'}"
         )
+
+    def withheld(self, question: str) -> frozenset[str]:
+        """Names of the library that no answer to the set of a question may use.
+
+        Raises:
+            UnknownQuestionError, BrokenQuestionError: see :meth:`questions`.
+        """
+        folder = next((one for one in self.sets() if _prefix(one) == question.split(".")[0]), "")
+        return frozenset(name for one in self.questions(folder).values() for name in one.withheld)
 
     def references(self, question: str = "") -> dict[str, Path]:
         """Files of references by the id of their question: of all sets, or of the one that a question is in."""

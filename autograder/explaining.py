@@ -16,7 +16,7 @@ from autograder.perform import Seen
 from autograder.question import Case, Slip
 from autograder.result import Failure, Said
 
-SPEAKS_FOR_ITSELF = frozenset({"missing", "unanswered", "unrun", "argument", "dtype"})
+SPEAKS_FOR_ITSELF = frozenset({"missing", "unanswered", "unrun", "argument", "dtype", "fault"})
 
 
 class Fault(NamedTuple):

@@ -5,7 +5,8 @@ Nothing is stored but a result's seed and the place of the case in the draw: the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,14 +80,24 @@ class FailingCase:
         return figure
 
 
-def failing_case(result: Result, question: Question, answer: Answer, group: str = "") -> FailingCase | None:
-    """The first failing case of a result, or of one of its groups; None where nothing failed."""
+def failing_case(
+    result: Result,
+    question: Question,
+    answer: Answer,
+    group: str = "",
+    around: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> FailingCase | None:
+    """The first failing case of a result, or of one of its groups; None where nothing failed.
+
+    The answer is asked inside ``around()``.
+    """
     judged = {group.id for group in question.groups if group.judge is not None}
     for one in result.groups:
         if one.failure is None or group not in ("", one.id):
             continue
         case = question.draw(result.seed)[one.failure.case]
-        seen = attempt(answer, case.call, question.results(case.call), tensors=question.tensors)
+        with around():
+            seen = attempt(answer, case.call, question.results(case.call), tensors=question.tensors)
         right = {} if one.id in judged else right_values(question, case.call)
         return FailingCase(question, case, answer, seen.arrays, right)
     return None

@@ -5,25 +5,57 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import torch  # noqa: F401 - before the state is taken: what comes later may have been changed by then
+
 from autograder.catalogue import OWN, Catalogue, UnknownQuestionError
 from autograder.failing_case import FailingCase, failing_case
 from autograder.follow_on import in_kernel
+from autograder.in_place import refusing
 from autograder.judging import PUBLIC_SEED, run
 from autograder.message import html, plain
+from autograder.noticed import of_state, of_withheld
+from autograder.perform import line_of
 from autograder.question import Question
 from autograder.reference import taken
 from autograder.result import Result
+from autograder.state import Baseline
 
 __all__ = ["UnknownQuestionError", "check", "failing", "find", "use_reference"]
 
+_COURSE = Baseline()
 _LAST: dict[str, tuple[Result, Question, Mapping[str, Any]]] = {}
+
+
+class NotAskedError(ValueError):
+    """A check was asked for in a way that there is not; in a notebook its words alone are shown."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+class StoppedError(KeyboardInterrupt):
+    """The student stopped a check; in a notebook its words alone are shown."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+class _Shown(float):
+    """A score that a live notebook does not show a second time, below the message."""
+
+    def _ipython_display_(self) -> None:
+        pass
+
+
+# ------------------------------------------------------------------------------------------------ what there is
 
 
 @cache
@@ -36,22 +68,44 @@ def _catalogues(here: Path) -> tuple[Catalogue, ...]:
     )
 
 
-def find(question: str) -> Question:
+def _here() -> tuple[Path, ...]:
+    """The working folder, if it is still there."""
+    with contextlib.suppress(OSError):
+        return (Path.cwd(),)
+    return ()
+
+
+def _known(places: tuple[Path, ...]) -> tuple[Catalogue, ...]:
+    """The courses that these folders and the one that the notebook began in are in."""
+    every = (one for place in dict.fromkeys([*places, *_here()]) for one in _catalogues(place))
+    return tuple(dict.fromkeys(every)) or (Catalogue(OWN),)
+
+
+def _found(question: str, places: tuple[Path, ...]) -> tuple[Catalogue, Question]:
+    """A question and the catalogue that it is in; see :func:`find`."""
+    known = _known(places)
+    for catalogue in known:
+        with contextlib.suppress(UnknownQuestionError):
+            return catalogue, catalogue[question]
+    return known[0], known[0][question]  # which says what there is, in the course that the notebook is in
+
+
+def find(question: str, places: tuple[Path, ...] = ()) -> Question:
     """A question by its id, of the course that the working folder is in or of this package.
+
+    Args:
+        question: its id.
+        places: further folders whose courses come first.
 
     Raises:
         UnknownQuestionError: no question has this id; the message lists those that exist.
     """
-    found = _catalogues(Path.cwd())
-    for catalogue in found:
-        with contextlib.suppress(UnknownQuestionError):
-            return catalogue[question]
-    return found[0][question]  # which says what there is, in the course that the notebook is in
+    return _found(question, places)[1]
 
 
-def _references(question: str = "") -> dict[str, Path]:
+def _references(question: str = "", places: tuple[Path, ...] = ()) -> dict[str, Path]:
     """Files of references by question: of all sets, or of the one that a question is in."""
-    found = reversed(_catalogues(Path.cwd()))
+    found = reversed(_known(places))
     return {id: file for one in found for id, file in one.references(question).items()}
 
 
@@ -67,21 +121,77 @@ def use_reference(name: str) -> Any:
     Raises:
         ValueError: there is none, or there are several; the message lists them.
     """
-    return taken(name, _references())
+    return taken(name, _references(places=_here()))
 
 
-def _display(result: Result) -> None:
+# ------------------------------------------------------------------------------------------------------ the check
+
+
+def _shell() -> Any:
+    """IPython's shell; None outside of one."""
     ipython = sys.modules.get("IPython")
-    if ipython is None or ipython.get_ipython() is None:
-        print(plain(result))
+    return ipython.get_ipython() if ipython is not None else None
+
+
+def _publish(text: str, page: str, metadata: Mapping[str, Any]) -> None:
+    """Show a message below the cell, or print it where there is no notebook."""
+    if _shell() is None:
+        print(text)
         return
     from IPython.display import display
 
-    display(  # type: ignore[no-untyped-call]
-        {"text/plain": plain(result), "text/html": html(result)},
-        raw=True,
-        metadata={"autograder": asdict(result)},
+    data = {"text/plain": text, **({"text/html": page} if page else {})}
+    display(data, raw=True, metadata=dict(metadata))  # type: ignore[no-untyped-call]
+
+
+def _display(result: Result) -> None:
+    _publish(plain(result), html(result), {"autograder": asdict(result)})
+
+
+def _own_fault(error: Exception, question: object) -> None:
+    """Say that the checker went wrong; nbgrader's own way of grading finds the fault with it."""
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    text = (
+        f"Our mistake, not yours: the check of {question} did not finish ({what}). "
+        "Please report it, with this line; your answer was not judged."
     )
+    _publish(text, "", {"autograder_fault": text})
+
+
+def _live() -> bool:
+    """Whether a person sits before the notebook: what runs one for its grades takes no input."""
+    with contextlib.suppress(Exception):
+        asked = _shell().kernel.get_parent("shell")["content"]["allow_stdin"]
+        return asked is True and not {"NBGRADER_EXECUTION", "NBGRADER_VALIDATING"} & os.environ.keys()
+    return False
+
+
+@contextlib.contextmanager
+def _as_graded(withheld: frozenset[str], used: list[str]) -> Iterator[None]:
+    """What a call of an answer is made in: the course's global state, the library without what is withheld."""
+    with _COURSE.shipped(), refusing(withheld, used):
+        yield
+
+
+def _checked(
+    question: str, namespace: Mapping[str, Any], seed: int, hint: int, places: tuple[Path, ...]
+) -> Result:
+    """Put a question to a notebook's names."""
+    catalogue, asked = _found(question, places)
+    used: list[str] = []
+    around = partial(_as_graded, catalogue.withheld(asked.id), used)
+    result = run(asked, namespace, seed=seed, hint=hint, around=around)
+    result = in_kernel(
+        asked,
+        namespace,
+        result,
+        find=partial(find, places=places),
+        files=_references(asked.id, places),
+        ask=partial(run, seed=seed, around=around),
+    )
+    _LAST[asked.id] = result, asked, namespace
+    remark = of_withheld(result, used)
+    return replace(result, remarks=(*result.remarks, remark)) if remark else result
 
 
 def check(
@@ -96,25 +206,39 @@ def check(
         seed: draws the inputs; grading uses one that is not known beforehand.
 
     Returns:
-        The score, a plain float. As the last expression of a graded cell, nbgrader reads it as the points.
+        The score. As the last expression of a graded cell, nbgrader reads it as the points.
 
     Raises:
         UnknownQuestionError: no question has this id.
-        ValueError: ``hint`` is not 0, 1, 2 or 3.
+        NotAskedError: ``hint`` is not 0, 1, 2 or 3, or ``seed`` is no seed.
+        StoppedError: the student interrupted it.
     """
-    if hint not in (0, 1, 2, 3):
-        raise ValueError(f"hint must be 0, 1, 2 or 3; got {hint!r}")
+    if not isinstance(hint, int) or hint not in (0, 1, 2, 3):
+        raise NotAskedError(f"hint must be 0, 1, 2 or 3; got {hint!r}")
+    if not isinstance(seed, int) or seed < 0:
+        raise NotAskedError(f"seed must be a whole number from 0; got {seed!r}")
+    if not isinstance(namespace, Mapping | None):
+        raise NotAskedError(
+            f"namespace must hold objects by name, such as globals(); got {type(namespace).__name__}"
+        )
     if namespace is None:
         caller = sys._getframe(1)
         namespace = {**caller.f_globals, **caller.f_locals}
-    asked = find(question)
-    result = run(asked, namespace, seed=seed, hint=hint)
-    result = in_kernel(
-        asked, namespace, result, find=find, files=_references(asked.id), ask=partial(run, seed=seed)
-    )
-    _LAST[asked.id] = result, asked, namespace
-    _display(result)
-    return result.score
+    score, places = 0.0, _here()
+    try:
+        with _COURSE.shipped() as differed:
+            result = _checked(question, namespace, seed, hint, places)
+            remark = of_state(differed)
+            _display(replace(result, remarks=(*result.remarks, remark)) if remark else result)
+            score = result.score
+    except UnknownQuestionError as error:
+        raise error.with_traceback(None) from None
+    except KeyboardInterrupt as error:
+        raise StoppedError(f"You stopped the check of {question}{line_of(error)}.") from None
+    except Exception as error:
+        with contextlib.suppress(Exception):
+            _own_fault(error, question)
+    return _Shown(score) if _live() else score
 
 
 def failing(question: str, group: str = "") -> FailingCase | None:
@@ -128,9 +252,13 @@ def failing(question: str, group: str = "") -> FailingCase | None:
         The case, whose ``call()`` asks the answer again and whose ``plot()`` draws it; None when all was right.
 
     Raises:
-        ValueError: the question has not been checked yet.
+        NotAskedError: the question has not been checked yet.
     """
     if question not in _LAST:
-        raise ValueError(f'run check("{question}") first')
+        raise NotAskedError(f'run check("{question}") first')
     result, asked, namespace = _LAST[question]
-    return failing_case(result, asked, namespace, group)
+    places = _here()
+    with _COURSE.shipped():
+        catalogue, _ = _found(question, places)
+        around = partial(_as_graded, catalogue.withheld(asked.id), [])
+        return failing_case(result, asked, namespace, group, around)

@@ -76,6 +76,7 @@ class _Judge:
         self.within = {group.id: group.within or question.within for group in question.groups}
         self.known = vocabulary(question)
         self._of_slips: dict[tuple[str, int], Arrays] = {}
+        self.faults: list[str] = []
 
     @cached_property
     def by_group(self) -> dict[str, list[int]]:
@@ -116,6 +117,13 @@ class _Judge:
         if at not in self.right:
             self.right[at] = right_values(self.question, self.cases[at].call)
         return self.right[at]
+
+    def _fault(self, error: Exception, at: int, case: Case) -> Failure:
+        """The failure of a case that could not be judged; noted for whoever keeps the question."""
+        what = f"{type(error).__name__}: {error}"
+        self.faults.append(f"case {case.label!r}: {what}")
+        sentence = f"our mistake, not yours: this could not be compared with what is right ({what}); please report it"
+        return Failure("fault", sentence, at, case.label)
 
     def explains(self, slip: Slip, fault: Fault) -> bool:
         """Whether a slip gives what came back where the case failed; one that has no value here does not."""
@@ -167,7 +175,10 @@ class _Judge:
         for at in self.by_group[group.id]:
             case = self.cases[at]
             seen = self.see(at, case)
-            failure = self.failure(group, at, case, seen)
+            try:
+                failure = self.failure(group, at, case, seen)
+            except Exception as error:  # the question's, or of a comparison not written for such arrays
+                failure = self._fault(error, at, case)
             if failure is None or (failure.kind in ("dtype", "argument") and not group.unchanged):
                 right.append((at, seen))
             if failure is not None:
@@ -236,7 +247,7 @@ def judge(
     rests_on = tuple(dict.fromkeys(question.uses.values()))
     return Result(
         question.id, question.title, question.points, score, seed, groups, question.hints[:hint], printed,
-        len(question.hints), rests_on,
+        len(question.hints), rests_on, fault="; ".join(judging.faults),
     )  # fmt: skip
 
 

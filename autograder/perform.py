@@ -227,7 +227,7 @@ def own_random_state() -> Iterator[None]:
         np.random.set_state(numbers)  # noqa: NPY002
 
 
-def _line_of(error: BaseException) -> str:
+def line_of(error: BaseException) -> str:
     """The student's line that raised, where one can be named."""
     own = [
         frame
@@ -266,7 +266,7 @@ def attempt(
         if getattr(error, "says_all", False):
             return Seen(trouble="error", text=text)
         text = f"{text[:300]} ..." if len(text) > 300 else text
-        line = _line_of(error)
+        line = line_of(error)
         text = text.rstrip(".") if line else text
         return Seen(trouble="error", text=f"your code raised {type(error).__name__}: {text}{line}")
 

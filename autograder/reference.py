@@ -141,7 +141,7 @@ def _trampoline(target: Any, like: CodeType) -> CodeType:
     return code.replace(co_consts=constants, co_freevars=like.co_freevars, co_name=like.co_name)
 
 
-def _put_function(back: contextlib.ExitStack, old: Any, new: Any) -> None:
+def put_function(back: contextlib.ExitStack, old: Any, new: Any) -> None:
     """The same function object, whoever holds it, does what another does."""
     while hasattr(old, "__wrapped__"):
         if hasattr(old, "cache_clear"):
@@ -228,7 +228,7 @@ def put(back: contextlib.ExitStack, references: Names, spaces: Iterable[Names]) 
                 if isinstance(old, type) and isinstance(new, type):
                     _put_class(back, old, new)
                 else:
-                    _put_function(back, old, new)
+                    put_function(back, old, new)
             _put_name(back, space, name, new)
 
 

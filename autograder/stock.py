@@ -31,9 +31,11 @@ def _result(outputs: Iterable[Any]) -> tuple[Result | None, str]:
     """The result that a check showed below its cell, and, if it did not finish, why."""
     found, fault = None, ""
     for output in outputs:
+        fault = output.get("metadata", {}).get("autograder_fault", fault)
         if output.output_type == "display_data" and "autograder" in output.get("metadata", {}):
             try:
                 found = msgspec.convert(output.metadata["autograder"], Result)
+                fault = found.fault or fault
             except msgspec.ValidationError as error:
                 fault = f"The check's result cannot be read: {error}"
         elif output.output_type == "error":

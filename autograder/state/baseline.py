@@ -58,10 +58,10 @@ class _Found(NamedTuple):
     changes: list[Change]
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """What differed from what the course ships."""
-        other = [name for name, value in self.values.items() if not _same(value, self.wanted[name])]
-        return (*other, *(f"{change.space.name}.{change.key}" for change in self.changes))
+    def differed(self) -> dict[str, Any]:
+        """What was not as the course ships it, by name, as it was found."""
+        other = {name: one for name, one in self.values.items() if not _same(one, self.wanted[name])}
+        return other | {f"{one.space.name}.{one.key}": one.found for one in self.changes}
 
 
 class Baseline:
@@ -158,13 +158,13 @@ class Baseline:
                 put(change.space, change.key, change.found)
 
     @contextlib.contextmanager
-    def shipped(self) -> Iterator[tuple[str, ...]]:
-        """The course's state and fixed seeds inside; afterwards all is as it was. Yields the names of what differed."""
+    def shipped(self) -> Iterator[dict[str, Any]]:
+        """The course's state and fixed seeds inside; afterwards all is as it was. Yields what differed, by name."""
         found, before = self._enter(), all_generators()
         try:
             with _no_figures(), _no_inference_mode() as inference:
                 seed(0)
-                yield (*found.names, *["torch's inference mode"] * inference)
+                yield found.differed | ({"torch's inference mode": True} if inference else {})
         finally:
             self._leave(found)
             for one in before.values():

@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 class WithheldError(RuntimeError):
     """The name is withheld in this question."""
 
+    says_all = True
+
 
 def refuse(name: str) -> NoReturn:
     raise WithheldError(
