@@ -9,7 +9,8 @@ A cell's header says in one word what the cell is; nbgrader's own metadata is ma
     # %% [markdown] tags=["instructor"]       not for the student
 
 Any other cell is the course's as well, and not locked. Points in the text follow too: ``{points of rate}`` becomes
-"3 points", ``{points by checks}`` and ``{points by readers}`` the sums of the set.
+"3 points", ``{points by checks}`` and ``{points by readers}`` the sums of the set; ``{seconds of check}`` and
+``{seconds of grading}`` the processor time that there is for a question.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from autograder.course import CourseError, questions_of, source_of
+from autograder.isolation.limits import Limits
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 WORDS = ("given", "answer", "check", "read")
 ANSWER = "_answer"
-_POINTS = re.compile(r"\{points (of|by) (\w+)\}")
+_NUMBER = re.compile(r"\{(points|seconds) (of|by) (\w+)\}")
 
 
 class Asked(Protocol):
@@ -92,25 +94,28 @@ def _expand(cell: Any, checks: Mapping[str, Asked]) -> None:
     cell.metadata["nbgrader"] = type(cell.metadata)(marks)
 
 
-def _write_points(source: Path, cells: Iterable[Any]) -> None:
-    """Put the points of the marked cells into the text."""
+def _write_numbers(source: Path, cells: Iterable[Any]) -> None:
+    """Put the points of the marked cells, and the limits of time, into the text."""
     graded = [cell.metadata.nbgrader for cell in cells if cell.metadata.get("nbgrader", {}).get("grade")]
     sums = {"checks": 0.0, "readers": 0.0}
     for marks in graded:
         sums["readers" if marks.solution else "checks"] += marks.points
-    said = {("by", name): f"{points:g}" for name, points in sums.items()}
+    limits = Limits()
+    said = {("points", "by", name): f"{points:g}" for name, points in sums.items()}
+    said["seconds", "of", "check"] = f"{limits.check_seconds:g} seconds"
+    said["seconds", "of", "grading"] = f"{limits.cell_seconds:g} seconds"
     for marks in graded:
-        said["of", marks.grade_id] = f"{marks.points:g} point{'' if marks.points == 1 else 's'}"
+        said["points", "of", marks.grade_id] = f"{marks.points:g} point{'' if marks.points == 1 else 's'}"
 
     def found(match: re.Match[str]) -> str:
         if match.groups() not in said:
-            known = ", ".join(f"{{points {' '.join(one)}}}" for one in said)
+            known = ", ".join(f"{{{' '.join(one)}}}" for one in said)
             raise CourseError(f"{source}: {match[0]} means nothing; there are: {known}")
-        return said[match[1], match[2]]
+        return said[match[1], match[2], match[3]]
 
     for cell in cells:
         if cell.cell_type == "markdown":
-            cell.source = _POINTS.sub(found, cell.source)
+            cell.source = _NUMBER.sub(found, cell.source)
 
 
 def read_source(source: Path, checks: Iterable[Asked] = (), *, instructor: bool = True) -> Any:
@@ -147,7 +152,7 @@ def read_source(source: Path, checks: Iterable[Asked] = (), *, instructor: bool 
     left = [name for name in by_name if name not in names]
     if left:
         raise CourseError(f'{source}: no cell asks {by_name[left[0]].id}; write: # %% check="{left[0]}"')
-    _write_points(source, notebook.cells)
+    _write_numbers(source, notebook.cells)
     identify(notebook)
     return notebook
 

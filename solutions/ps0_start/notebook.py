@@ -138,6 +138,10 @@ check("ps0.longest_silence", namespace={"longest_silence": memorised}, seed=1)
 # %% [markdown]
 # A rule that is right stays right, whatever is drawn.
 # Try yours with a few seeds, in a cell of your own: `check("ps0.longest_silence", seed=1)`.
+#
+# An answer also has to come to its end: a check stops one that uses more than {seconds of check} of processor time, and
+# grading one that uses more than {seconds of grading}.
+# What other programs on the machine use is not counted.
 
 # %% [markdown]
 # ## 3. Half right is half the points

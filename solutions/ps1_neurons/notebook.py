@@ -42,6 +42,7 @@
 # Write your code where it says `raise NotImplementedError`, run the cell, and then run the check below it.
 # Each check has three hints: `check("ps1.lapicque", hint=1)`.
 # The grader draws other numbers than the checks here, so a green check is a good sign and not the grade itself.
+# A check may use {seconds of check} of processor time, and grading allows {seconds of grading}; what other programs use is not counted.
 #
 # What you are asked to write exists in the library `snnkit`, and you may read it.
 # In a graded answer those functions are switched off.

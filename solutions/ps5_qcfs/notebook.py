@@ -30,6 +30,7 @@
 # Write your code where it says `raise NotImplementedError`, run the cell, and then run the check below it.
 # The check says what is right and what is not yet; `check("ps5.balance", hint=1)` shows a hint, and there are three.
 # Grading may draw other numbers than the checks show you, so a green check is a good sign and not the grade itself.
+# A check may use {seconds of check} of processor time, and grading allows {seconds of grading}; what other programs use is not counted.
 # Cells that are given are restored before grading: put your experiments into cells of your own.
 # What you are asked to write yourself is switched off in the library while your work is graded.
 

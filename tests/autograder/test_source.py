@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from autograder.course import CourseError
+from autograder.isolation.limits import Limits
 from autograder.source import read_source
 
 CHECKS = [SimpleNamespace(id="ps9.rate", points=1.5)]
@@ -95,3 +96,20 @@ def test_wrong_headers_are_named(place, old, new, said):
     with pytest.raises(CourseError, match=said) as raised:
         read_source(place, CHECKS)
     assert str(place) in str(raised.value)
+
+
+def test_limits_of_time_are_stated_and_are_those_that_hold(place, root):
+    """In every set, and on the page for instructors."""
+    limits = Limits()
+    place.write_text(SOURCE.replace("# A set", "# A set, {seconds of check} and {seconds of grading}"))
+    text = read_source(place, CHECKS).cells[0].source
+    assert f"A set, {limits.check_seconds:g} seconds and {limits.cell_seconds:g} seconds" in text
+    for one in sorted((root / "solutions").glob("*/notebook.py")):
+        assert "{seconds of check} of processor time" in " ".join(one.read_text().replace("# ", "").split())
+        assert "{seconds of grading}" in one.read_text()
+    page = (root / "book" / "instructors.md").read_text()
+    assert f"may use {limits.cell_seconds:g} seconds of it" in page
+    assert f"a whole notebook {limits.notebook_seconds:g}; `check` in the notebook stops at" in page
+    assert f"stops at {limits.check_seconds:g}, " in page
+    assert "after ten times as long" in page
+    assert limits.wall_factor == 10
