@@ -185,7 +185,7 @@ def perform(
         raise TypeError(f"{error} (so the question calls it)") from error
     if then:
         found = found(*then)
-    if call.result >= 0 and (isinstance(found, tuple) or not call.by):
+    if call.result >= 0 and (isinstance(found, (tuple, list)) or not call.by):
         found = _one_of(found, call)
     if call.by:
         import torch

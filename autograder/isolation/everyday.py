@@ -47,6 +47,9 @@ def note(text: str) -> None:
 class _Nothing:
     """Whatever is asked of it does nothing: the kernel, which is not there."""
 
+    def __bool__(self) -> bool:
+        return False
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
