@@ -12,9 +12,11 @@ from autograder.catalogue import UnknownQuestionError
 from autograder.course import CourseError, catalogue_of, checkout
 from autograder.proof import mutants as mutation
 from autograder.proof import slips as listed
+from autograder.proof.listed import unseen
 from autograder.proof.paths import compare
 from autograder.proof.samples import samples
 from autograder.proof.seeds import luck
+from autograder.proof.settings import settings
 
 app = typer.Typer(
     help="Prove that the checks of the problem sets are right.", no_args_is_help=True, add_completion=False
@@ -35,8 +37,18 @@ def seeds_command(
     problem_sets: Sets = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 20,
     first: Annotated[int, typer.Option("--first", min=0, help="The first of them.")] = 1,
+    trained: Annotated[
+        int | None,
+        typer.Option("--trained", min=1, help="How many where something is trained; all by default."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--question", help="Only this question; may be given several times.")
+    ] = None,
 ) -> None:
-    """Ask the sample submissions every question with the cases of many seeds; status 1 when luck decides something."""
+    """Ask the sample submissions every question with the cases of many seeds, and look for slips that some draw hides.
+
+    Status 1 when luck decides something.
+    """
     from tqdm import tqdm
 
     drawn = range(first, first + seeds)
@@ -45,14 +57,19 @@ def seeds_command(
         root = checkout()
         for name in problem_sets or catalogue_of(root).sets():
             bar = tqdm(samples(root, name), desc=name, unit="sample", disable=None)
-            for line, found in luck(root, name, bar, drawn).items():
+            lines = luck(root, name, bar, drawn, trained=trained, only=only or ())
+            few = settings(root, name).trained
+            for short, question in catalogue_of(root).questions(name).items():
+                if not only or question.id in only:
+                    lines |= unseen(question, drawn[:trained] if short in few else drawn)
+            for line, found in lines.items():
                 decided = True
                 typer.echo(f"{name}: with {len(found)} of {seeds} seeds (first {found[0]}): {line}")
     except (CourseError, UnknownQuestionError) as error:
         raise _fail(error) from None
     if decided:
         raise typer.Exit(1)
-    typer.echo(f"With each of {seeds} seeds every sample gets what it must.")
+    typer.echo(f"With each of {seeds} seeds every sample gets what it must, and every slip is refused.")
 
 
 @app.command("paths")

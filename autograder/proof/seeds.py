@@ -24,7 +24,13 @@ from autograder.result import Result
 
 
 def luck(
-    root: Path, problem_set: str, samples: Iterable[Sample], seeds: Sequence[int]
+    root: Path,
+    problem_set: str,
+    samples: Iterable[Sample],
+    seeds: Sequence[int],
+    *,
+    trained: int | None = None,
+    only: Sequence[str] = (),
 ) -> dict[str, list[int]]:
     """What is not as the samples must get it, and with the cases of which seeds.
 
@@ -33,6 +39,8 @@ def luck(
         problem_set: the set of the samples.
         samples: the samples to ask.
         seeds: seeds of the cases.
+        trained: how many of them where something is trained; all if None.
+        only: ids of the questions to ask; all if empty.
 
     Returns:
         Seeds by sentence; empty where luck decides nothing.
@@ -40,8 +48,9 @@ def luck(
     Raises:
         CourseError: the released notebook is missing, or does not fit the samples.
     """
-    released, brief = released_notebook(root, problem_set), settings(root, problem_set).brief
+    released, told = released_notebook(root, problem_set), settings(root, problem_set)
     questions = questions_of(root, problem_set)
+    few = {questions[name].id for name in told.trained}
     by_id = {one.id: one for one in questions.values()}
     files = {one.id: one.reference for one in by_id.values() if one.reference is not None}
     wrong: dict[str, list[int]] = defaultdict(list)
@@ -59,9 +68,11 @@ def luck(
     for sample in samples:
 
         def ask(question: Question, namespace: Mapping[str, Any], sample: Sample = sample) -> None:
-            for seed in seeds:
+            if only and question.id not in only:
+                return
+            for seed in seeds[:trained] if question.id in few else seeds:
                 for line in sample.mismatches(question, outcome(question, dict(namespace), seed)):
                     wrong[line].append(seed)
 
-        play(shorten(build(root, problem_set, sample, released), brief), questions, ask)
+        play(shorten(build(root, problem_set, sample, released), told.brief), questions, ask)
     return dict(wrong)

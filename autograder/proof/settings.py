@@ -2,6 +2,7 @@
 
 ``[brief]``: given cells that take long, by name: ``false`` leaves one out, ``[["old", "new"], ...]`` replaces text in it.
 ``[stand_in]``: code for a question that runs before its answer, in the place of a given function that takes long.
+``trained``: questions in which something is trained, by name: they are asked with the cases of few seeds.
 ``[survivors]``: mutants that no check refuses, and why each is as right as the reference.
 """
 
@@ -22,6 +23,7 @@ class Settings:
 
     brief: Mapping[str, Sequence[Sequence[str]] | bool] = field(default_factory=dict)
     stand_in: Mapping[str, str] = field(default_factory=dict)
+    trained: Sequence[str] = ()
     survivors: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -35,7 +35,9 @@ def cases(rng):
     mixed = record(rng.integers(0, 34, 40), rng.integers(0, 34, 40), rng.integers(0, 2, 40), t)
     three, last = np.arange(3), (1 << 23) - 1
     corners = record(*map(np.array, ([0, 255, 1], [255, 0, 2], [1, 0, 1], [0, last, last])))
-    late = record(*(np.array([one]) for one in (7, 30, 1, int(rng.integers(1 << 16, 1 << 23) | 257))))
+    # Its bytes are told apart: the third is even (the polarity is 1), the last two are odd.
+    late_time = int(rng.integers(1 << 17, 1 << 23) & ~(1 << 16) | 257)
+    late = record(*(np.array([one]) for one in (7, 30, 1, late_time)))
     hand = np.array([0x0F, 0x14, 0x82, 0x49, 0xF0], dtype=np.uint8)
     early = record(three, three, three % 2, 100 + three)
     for group, label, raw, wanted in (
