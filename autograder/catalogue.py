@@ -119,6 +119,10 @@ class Catalogue:
             for file in sorted((self.checks / problem_set).glob(f"*{_REFERENCE}.py"))
         }
 
+    def folders(self) -> list[Path]:
+        """The folder of each set."""
+        return [self.checks / name for name in self.sets()]
+
     def _ids(self) -> Iterator[str]:
         """Ids of the questions that can be used."""
         for problem_set in self.sets():

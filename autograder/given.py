@@ -156,17 +156,23 @@ def binds(node: ast.AST) -> set[str]:
     return own.union(*map(binds, ast.iter_child_nodes(node)))
 
 
-def names_of(source: str) -> frozenset[str]:
-    """Names that a cell binds, imported ones aside; none where it cannot be parsed."""
-    if len(source) > LONGEST:
-        return frozenset()
+def _body(source: str) -> list[ast.stmt]:
+    """The statements of a cell; none where it cannot be parsed."""
     try:
-        body = [
-            node for node in tree(_clean(source)).body if not isinstance(node, ast.Import | ast.ImportFrom)
-        ]
-        return frozenset().union(*map(binds, body))
+        return tree(_clean(source)).body if len(source) <= LONGEST else []
     except _BROKEN:
-        return frozenset()
+        return []
+
+
+def bound(source: str) -> frozenset[str]:
+    """Names that a cell binds; none where it cannot be parsed."""
+    return frozenset().union(*map(binds, _body(source)))
+
+
+def names_of(source: str) -> frozenset[str]:
+    """Names that a cell binds, imported ones aside; see :func:`bound`."""
+    defined = (node for node in _body(source) if not isinstance(node, ast.Import | ast.ImportFrom))
+    return frozenset().union(*map(binds, defined))
 
 
 def _called(node: ast.stmt) -> str:

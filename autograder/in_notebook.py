@@ -18,6 +18,7 @@ import torch  # noqa: F401 - before the state is taken: what comes later may hav
 from autograder.catalogue import OWN, Catalogue, UnknownQuestionError
 from autograder.failing_case import FailingCase, failing_case
 from autograder.follow_on import in_kernel
+from autograder.given_in_notebook import given_remarks
 from autograder.in_place import refusing
 from autograder.judging import PUBLIC_SEED, run
 from autograder.message import html, plain
@@ -124,6 +125,13 @@ def use_reference(name: str) -> Any:
     return taken(name, _references(places=_here()))
 
 
+def _given(question: str, catalogue: Catalogue) -> tuple[str, ...]:
+    """What there is to say about the given cells before a question; what goes wrong here is nothing to a student."""
+    with contextlib.suppress(Exception):
+        return given_remarks(question, catalogue.folders())
+    return ()
+
+
 # ------------------------------------------------------------------------------------------------------ the check
 
 
@@ -191,7 +199,8 @@ def _checked(
     )
     _LAST[asked.id] = result, asked, namespace
     remark = of_withheld(result, used)
-    return replace(result, remarks=(*result.remarks, remark)) if remark else result
+    more = (*([remark] if remark else []), *_given(asked.id, catalogue))
+    return replace(result, remarks=(*result.remarks, *more))
 
 
 def check(

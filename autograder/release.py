@@ -22,7 +22,8 @@ from autograder.course import (
     source_of,
 )
 from autograder.files import digest, write_if_changed
-from autograder.notebook import dump
+from autograder.given_in_notebook import GIVEN, table
+from autograder.notebook import dump, read
 from autograder.source import KERNEL, identify, solution_notebook
 
 
@@ -87,37 +88,60 @@ def student_notebook(root: Path, problem_set: str) -> bytes:
 
 def _key(root: Path, problem_set: str) -> str:
     """What the notebook is made from: the source, the questions, and the modules that make it."""
-    makers = [Path(__file__).with_name(name) for name in ("release.py", "source.py", "course.py")]
+    makers = [
+        Path(__file__).with_name(name)
+        for name in ("release.py", "source.py", "course.py", "given_in_notebook.py")
+    ]
     questions = sorted((catalogue_of(root).checks / problem_set).glob("*.py"))
     files = [source_of(root, problem_set), *questions, *makers]
     return digest(one.read_bytes() for one in files)
 
 
+def _files(root: Path, problem_set: str) -> list[Path]:
+    """What is made for a set: the notebook, and in a course with questions of its own the table of given cells."""
+    checks = catalogue_of(root).checks.resolve()
+    own = checks.is_relative_to(root.resolve()) and (checks / problem_set).is_dir()
+    return [exercise_of(root, problem_set), *([checks / problem_set / GIVEN] if own else [])]
+
+
+def _contents(root: Path, problem_set: str) -> list[bytes]:
+    """What :func:`_files` hold; a table that nobody needs is left over."""
+    student = student_notebook(root, problem_set)
+    return [student, table(read(student))]
+
+
 def stale(root: Path, problem_set: str) -> bool:
-    """Whether the committed notebook differs from what its source gives now."""
-    committed = exercise_of(root, problem_set)
-    return not committed.is_file() or committed.read_bytes() != student_notebook(root, problem_set)
+    """Whether what is committed differs from what the source gives now."""
+    made_now = zip(_files(root, problem_set), _contents(root, problem_set), strict=False)
+    return any(not path.is_file() or path.read_bytes() != content for path, content in made_now)
 
 
 def _stamp(root: Path, problem_set: str) -> Path:
     return root / "build" / "nbgrader" / f"{problem_set}.stamp"
 
 
+def _stamped(root: Path, problem_set: str) -> bytes:
+    files = digest(path.read_bytes() for path in _files(root, problem_set))
+    return f"{_key(root, problem_set)} {files}\n".encode()
+
+
 def made(root: Path, problem_set: str) -> bool:
-    """Whether the notebook is known to be what its source and questions give: a stamp under build/ remembers it."""
-    target, stamp = exercise_of(root, problem_set), _stamp(root, problem_set)
-    if not (target.is_file() and stamp.is_file()):
+    """Whether all is known to be what its source and questions give: a stamp under build/ remembers it."""
+    stamp = _stamp(root, problem_set)
+    if not all(path.is_file() for path in (stamp, *_files(root, problem_set))):
         return False
-    return stamp.read_text() == f"{_key(root, problem_set)} {digest([target.read_bytes()])}\n"
+    return stamp.read_bytes() == _stamped(root, problem_set)
 
 
 def release(root: Path, problem_set: str) -> bool:
-    """Write the student's notebook where it changed; True when it was written. What is :func:`made` is not made again."""
+    """Write the student's notebook and its table of given cells where they changed; True when one was written.
+
+    What is :func:`made` is not made again.
+    """
     if made(root, problem_set):
         return False
-    target = exercise_of(root, problem_set)
-    written = write_if_changed(target, student_notebook(root, problem_set))
-    stamped = f"{_key(root, problem_set)} {digest([target.read_bytes()])}\n"
-    write_if_changed(_stamp(root, problem_set), stamped.encode())
-    shutil.copymode(source_of(root, problem_set), target)
-    return written
+    contents = zip(_files(root, problem_set), _contents(root, problem_set), strict=False)
+    written = [write_if_changed(path, content) for path, content in contents]
+    write_if_changed(_stamp(root, problem_set), _stamped(root, problem_set))
+    shutil.copymode(source_of(root, problem_set), exercise_of(root, problem_set))
+    return any(written)
