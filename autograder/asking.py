@@ -56,14 +56,15 @@ def as_data(question: Question, call: Call, modules: list[str]) -> dict[str, Any
     }
 
 
-def _seen(reply: Reply) -> Seen:
+def seen_of(reply: Reply) -> Seen:
+    """What came of a call, from the reply to it."""
     return Seen(reply.arrays, reply.changed, reply.kind, reply.text, reply.name)
 
 
 def _seen_alone(session: Session, question: Question, call: Call) -> Seen:
     modules: list[str] = []
     sent = as_data(question, call, modules)
-    return _seen(session.probe(question.names, [sent], modules).replies[0])
+    return seen_of(session.probe(question.names, [sent], modules).replies[0])
 
 
 def ask(session: Session, question: Question, seed: int) -> tuple[Result, str]:
@@ -81,8 +82,15 @@ def ask(session: Session, question: Question, seed: int) -> tuple[Result, str]:
             modules,
             question.id,
         )
-        seen = [_seen(reply) for reply in answers.replies]
-        result = judge(question, cases, lambda at, case: seen[at], seed=seed, printed=answers.printed)
+        seen = [seen_of(reply) for reply in answers.replies]
+        result = judge(
+            question,
+            cases,
+            lambda at, case: seen[at],
+            seed=seed,
+            printed=answers.printed,
+            cells=session.ran,
+        )
         result = timed(result, answers.seconds, session.limits.cell_seconds)
         result = paced(question, result, lambda call: _seen_alone(session, question, call))
     except IsolationError:

@@ -22,6 +22,7 @@ from autograder.restoring import restore
 from autograder.result import Result
 
 from .limits import Limits
+from .mending import with_edits
 from .outputs import CellOutcome, Output, of_cell
 from .second_run import noted, taken, with_references
 from .session import Session
@@ -114,7 +115,9 @@ def play(
     session = Session(workers, library_copy(questions, workers.copies), limits)
     with session:
         outcomes = told(list(grade_cells(cells, questions, seed, session)), questions)
-    seconds = round(time.perf_counter() - begun, 4)
+        seconds = round(time.perf_counter() - begun, 4)
+        restarts = session.restarts
+        outcomes = with_edits(outcomes, questions, seed, session)
     used = taken(outcomes, questions)
     outcomes = noted(with_references(outcomes, questions, seed, session.another), used)
     graded = Graded(
@@ -124,7 +127,7 @@ def play(
         trouble=troubles(outcomes),
         seed=seed,
         seconds=seconds,
-        restarts=session.restarts,
+        restarts=restarts,
         peak_mb=round(session.peak_kb / 1024, 1),
     )
     return graded, [of_cell(one) if one.cell.code else [] for one in outcomes]

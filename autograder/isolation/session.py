@@ -129,6 +129,11 @@ class Session:
         """A session like this one, at its beginning."""
         return Session(self.workers, self.copy, self.limits, frame_limits=self.frame_limits)
 
+    @property
+    def ran(self) -> list[str]:
+        """The cells that were run, in order."""
+        return [source for source, _ in self._replay]
+
     def close(self) -> None:
         """End the worker and remove what it wrote."""
         self._drop(kill=True)

@@ -25,7 +25,7 @@ from .evidence import parsed
 
 SECONDS = 8.0
 """Processor time for the edits of one question."""
-EACH = 2.0
+EACH = 1.0
 """Processor time of one edit."""
 _WALL = 5
 """Times the processor time after which a process that waits is ended."""

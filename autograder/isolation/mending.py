@@ -1,0 +1,85 @@
+"""Mending in the sandbox: when a notebook is done, edits of its answers run in its worker, and are judged on this side.
+
+Each edit is a cell that defines the answer anew and a probe; nothing that is right crosses. Whatever an edit does can only
+cost the sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from autograder.asking import as_data, seen_of
+from autograder.diagnosis import failing_first, mended, worth_mending
+from autograder.judging import is_right
+from autograder.language import answer_cells
+from autograder.language.mending import EACH, SECONDS, See, definitions, mend
+from autograder.perform import Seen
+from autograder.question import Case, Question
+from autograder.result import Result
+
+from .outputs import CellOutcome
+from .session import Session
+
+__all__ = ["with_edits"]
+
+
+@dataclass
+class _Bench:
+    """Runs the cells of one answer in a session, and puts cases to what they define; counts processor time."""
+
+    session: Session
+    question: Question
+    cases: Sequence[Case]
+    used: float = 0.0
+    restarts: int = 0
+
+    def __post_init__(self) -> None:
+        self.restarts = self.session.restarts
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is used up, or the worker that had the notebook's names is gone."""
+        return self.used > SECONDS or self.session.restarts > self.restarts
+
+    def put(self, sources: Sequence[str]) -> See | None:
+        """See :data:`autograder.language.mending.Put`."""
+        for source in sources:
+            done = self.session.run_cell(source)
+            self.used += max(done.seconds, 1e-3)  # so that one that is not run counts as well
+            if done.status != "ok":
+                return None
+        return self._see
+
+    def _see(self, place: int) -> Seen:
+        modules: list[str] = []
+        sent = as_data(self.question, self.cases[place].call, modules)
+        answers = self.session.probe(self.question.names, [sent], modules, self.question.id)
+        self.used += max(answers.seconds, 1e-3)
+        return seen_of(answers.replies[0])
+
+
+def _mended(result: Result, question: Question, seed: int, session: Session, ran: Sequence[str]) -> Result:
+    cells = answer_cells(ran, question.names)
+    if not cells or not worth_mending(result):
+        return result
+    cases = question.draw(seed)
+    bench, places = _Bench(session, question, cases), failing_first(result, cases)
+    sentence = mend(cells, places, bench.put, is_right(question, cases), lambda: bench.over)
+    bench.put([definitions(cell) for cell in cells])  # the student's own again, for the next question
+    return mended(result, sentence)
+
+
+def with_edits(
+    outcomes: Sequence[CellOutcome], questions: Mapping[str, Question], seed: int, session: Session
+) -> list[CellOutcome]:
+    """The outcomes, with the edit that mends an answer where no sentence is sure; afterwards the session is of no use."""
+    ran = [one.cell.source for one in outcomes if one.run is not None and one.run.status in ("ok", "error")]
+    session.limits = replace(session.limits, cell_seconds=min(EACH, session.limits.cell_seconds))
+    found = []
+    for one in outcomes:
+        if one.result is not None and not one.problem and one.result.score < one.result.points:
+            question = questions[one.cell.grade_id]
+            one = replace(one, result=_mended(one.result, question, seed, session, ran))
+        found.append(one)
+    return found
