@@ -35,7 +35,7 @@ class Limits:
     notebook_seconds: float = 900.0
     replay_seconds: float = 1800.0
     wall_factor: float = 10.0
-    memory_mb: int = 2048
+    memory_mb: int = 4096
     processes: int = 0
     threads: int = 128
     file_mb: int = 256

@@ -1,7 +1,8 @@
 """The student's view of the file system: a new root that holds only what an exercise needs.
 
 Protects: what is not bound into the new root does not exist for the process (the checkout, solutions, checks,
-gradebook, home folders); everything but the scratch folder is read-only; there are no processes in ``/proc``.
+gradebook, home folders); everything but the scratch folder is read-only; there are no processes in ``/proc`` but a
+picture of the own one, taken when the view was built.
 Does not protect: what lies inside the interpreter, the environment and ``/usr`` is readable.
 
 Convention: paths keep their names in the view. The scratch folder is ``/scratch``, the student's library
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import sysconfig
 from collections.abc import Iterable
@@ -23,9 +25,10 @@ from . import linux
 __all__ = ["SCRATCH", "STUDENT", "SYSTEM", "View", "build", "interpreter", "own_folders"]
 
 SCRATCH, STUDENT = "/scratch", "/student"
+OWN_PROCESS = "/proc/1"
 SYSTEM = (
     "/usr", "/lib", "/lib64", "/lib32", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts",
-    "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu",
+    "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu",
 )  # fmt: skip
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
@@ -83,6 +86,16 @@ def _bind(source: str, root: str, *, read_only: bool = True) -> None:
         linux.make_read_only(target)
 
 
+def _write_own_process(root: str) -> None:
+    """Show what some programs ask about their own process, as this one is now; a worker is the first of its namespace."""
+    os.makedirs(f"{root}{OWN_PROCESS}", exist_ok=True)
+    for name in ("stat", "statm", "status"):
+        text = Path(f"/proc/self/{name}").read_text()
+        Path(f"{root}{OWN_PROCESS}/{name}").write_text(re.sub(rf"\b{os.getpid()}\b", "1", text, count=1))
+    Path(f"{root}{OWN_PROCESS}/cmdline").write_text("python\0")
+    os.symlink("1", f"{root}/proc/self")
+
+
 def _inside(path: str, folders: Iterable[str]) -> bool:
     return any(Path(path).is_relative_to(folder) for folder in folders)
 
@@ -109,6 +122,7 @@ def build(view: View) -> None:
         _bind(source, root)
     for device in DEVICES:
         _bind(device, root, read_only=False)
+    _write_own_process(root)
     for folder in (view.copies, SCRATCH, STUDENT, "/dev/shm", view.warm):
         os.makedirs(root + folder, exist_ok=True)
     linux.mount(view.copies, root + view.copies, None, linux.MS_BIND)

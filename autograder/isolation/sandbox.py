@@ -255,9 +255,10 @@ def enter_cage(plan: Plan, limits: Limits, *, copy: str, scratch: str, mapped: i
         linux.no_new_privileges()
     if plan.has("landlock"):
         shared = ["/dev/shm"] if plan.has("view") else []
+        shown = [mounts.OWN_PROCESS] if plan.has("view") else []
         masked = plan.has("view")  # hidden folders are empty already
         read = plan.view.read if masked else landlock.grants(plan.view.read, plan.view.hidden)
-        landlock.restrict([*read, library, plan.view.warm], [work, *shared, *mounts.DEVICES])
+        landlock.restrict([*read, *shown, library, plan.view.warm], [work, *shared, *mounts.DEVICES])
     if plan.has("uid"):
         become_unprivileged(uid, plan.root)
     if plan.has("caps"):

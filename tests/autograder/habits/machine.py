@@ -66,7 +66,7 @@ MACHINE: dict[str, Habit] = {
         DECODING,
     ),
     "a gigabyte": within("import numpy as np\nbig = np.ones(90_000_000)\nprint(big.sum())\ndel big"),
-    "an array that is never touched": within("import numpy as np\nroom = np.empty(150_000_000)"),
+    "an array that is never touched": within("import numpy as np\nroom = np.empty(290_000_000)\ndel room"),
     "collects": within("import gc\ngc.collect()\ngc.disable()\ngc.set_threshold(10)"),
     "a file of one's own": within("open('notes.txt', 'w').write('x')\nprint(open('notes.txt').read())"),
     "a checkpoint": within(
@@ -97,7 +97,9 @@ MACHINE: dict[str, Habit] = {
     "looks above": within(
         "import sys, os\nsys.path.append('..')\nsys.path.insert(0, os.path.abspath('../src'))"
     ),
-    "how much memory": within("import psutil\nprint(psutil.virtual_memory().percent, psutil.cpu_count())"),
+    "how much memory": within(
+        "import psutil\nprint(psutil.virtual_memory().percent, psutil.cpu_count(), psutil.Process().memory_info().rss, psutil.Process().cpu_percent())"
+    ),
     "its own process": within("import resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"),
     "the data of the course": within(
         "import snnkit\nfrom snnkit import datasets\nprint(len(datasets.digits('train').labels))"

@@ -83,7 +83,9 @@ HABITS = {
     ),
     "a fault handler": habit("import faulthandler\nfaulthandler.enable()"),
     "the kernel": habit("get_ipython().kernel.do_shutdown(True)\nget_ipython().kernel.shell"),
-    "the memory in use": habit("import psutil\nprint(psutil.virtual_memory().total > 0)", said="True"),
+    "the memory in use": habit("import psutil\nprint(psutil.virtual_memory().total > 0, psutil.Process().memory_info().rss > 0, psutil.cpu_percent() >= 0)", said="True True True"),
+    "its own process": habit("print(open('/proc/self/status').read()[:5])", said="Name:"),
+    "an array that is never touched": habit("import numpy as np\nroom = np.empty(290_000_000)\ndel room"),
     "another backend": habit(
         "%matplotlib widget\n%matplotlib notebook\n%matplotlib\nimport matplotlib\nmatplotlib.use('TkAgg')\n"
         "import matplotlib.pyplot as plt\nplt.plot([1, 2]); plt.show()", said="Figure size",
