@@ -34,7 +34,7 @@ PRELOAD = (
     "spikingjelly.activation_based.surrogate", "spikingjelly.activation_based.functional",
     "spikingjelly.activation_based.layer",
 )  # fmt: skip
-OBSERVER = Path(__file__).resolve().parents[1] / "perform.py"
+OBSERVER = Path(__file__).resolve().parents[1] / "perform"
 STATE = OBSERVER.with_name("state")
 _START_SECONDS = 180.0
 
@@ -158,7 +158,7 @@ class WarmParent(WorkerSource):
         read: further files and folders that students may read.
         hidden: folders that they may not, although a visible folder contains them.
         preload: modules imported once.
-        observer: file of the module with ``answered`` and ``quiet``.
+        observer: folder of the package with ``answered`` and ``quiet``.
         environment: further variables for the student's process.
 
     Raises:

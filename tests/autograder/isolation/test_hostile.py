@@ -68,7 +68,7 @@ HOSTILE = {
     "a symbolic link to the gradebook": Hostile(
         "import os; os.symlink({canary!r}, 'here'); open('here', 'w').write('x')", error=REFUSED
     ),
-    "reads the checks": Hostile("print(open({root!r} + '/autograder/perform.py').read())", error=REFUSED),
+    "reads the checks": Hostile("print(open({root!r} + '/autograder/perform/__init__.py').read())", error=REFUSED),
     "lists the checkout": Hostile("import os; print(os.listdir({root!r}))", error=REFUSED),
     "reads another set's library": Hostile("print(open({other!r}).read())", error=REFUSED),
     "changes its own library": Hostile("import tiny; open(tiny.__file__, 'a').write('x = 1')", error=REFUSED),

@@ -189,7 +189,7 @@ def test_each_combination_isolates(
     assert sandbox.require(with_only(*names)) is None
     code = ATTACKS.format(
         canary=str(canaries.file), tcp=canaries.tcp, udp=canaries.udp, pid=os.getpid(),
-        checks=str(ROOT / "autograder" / "perform.py"), other=str(library / "other" / "secret.py"),
+        checks=str(ROOT / "autograder" / "perform" / "__init__.py"), other=str(library / "other" / "secret.py"),
     )  # fmt: skip
     with (
         WarmParent(

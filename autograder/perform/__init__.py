@@ -1,33 +1,43 @@
 """Beside the student's code: puts one call to an answer, and makes plain arrays of what comes back.
 
 The only part of the question layer that runs there. It stands alone (the standard library and NumPy, and torch where
-tensors are asked for), because the sandbox loads it from its file.
+tensors are asked for), because the sandbox loads it from its files.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
-import io
-import logging
-import os
 import sys
-import traceback
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import (
+    FormError,
+    MissingError,
+    NoGradientError,
+    UnusableError,
+    line_of,
+    raised,
+    students,
+    unanswered,
+)
+from .silence import quiet
+
+__all__ = [
+    "FormError", "MissingError", "Seen", "answered", "attempt", "handed", "line_of", "materialise", "own_random_state",
+    "perform", "quiet",
+]  # fmt: skip
+
 Array = NDArray[Any]
 
 LARGEST_ARRAY = 10_000_000
-LONGEST_PRINT = 100_000
-_ENGINE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -45,23 +55,31 @@ class Seen:
     name: str = ""
 
 
-class MissingError(Exception):
-    """A name that the answer does not have was asked for."""
-
-
-class FormError(TypeError):
-    """What came back has not the form that was asked for; ``name`` is the result that it is about."""
-
-    def __init__(self, text: str, name: str = "") -> None:
-        super().__init__(text)
-        self.name = name
-
-
 class _Named(dict[str, Any]):
     """An answer whose missing names say so: no question has to declare which names a case needs."""
 
     def __missing__(self, name: str) -> Any:
         raise MissingError(name)
+
+
+class _Heard(_Named):
+    """An answer that notes, in words, what was taken of it last, for a probe that cannot go on with that."""
+
+    last = ""
+
+    def __getitem__(self, name: str) -> Any:
+        function = super().__getitem__(name)
+        self.last = f"{name} ({a_kind_of(function)})"
+        if not isinstance(function, FunctionType):
+            return function
+
+        @functools.wraps(function)
+        def heard(*args: Any, **kwargs: Any) -> Any:
+            found = function(*args, **kwargs)
+            self.last = f"what {name} returns ({a_kind_of(found)})"
+            return found
+
+        return heard
 
 
 # --------------------------------------------------------------------------------------------- arrays, in and out
@@ -133,9 +151,56 @@ def _arrays(found: Mapping[str, Any]) -> dict[str, Array]:
 
 def _unchanged(was: Array, now: Any) -> bool:
     torch = sys.modules.get("torch")
-    if torch is not None and isinstance(now, torch.Tensor):
-        now = now.detach().numpy()
-    return was.shape == now.shape and np.array_equal(was, now, equal_nan=was.dtype.kind == "f")
+    try:
+        now = now.detach().numpy() if torch is not None and isinstance(now, torch.Tensor) else now
+        return was.shape == now.shape and np.array_equal(was, now, equal_nan=was.dtype.kind == "f")
+    except Exception:  # made into something that holds no numbers any more
+        return False
+
+
+def a_kind_of(value: Any) -> str:
+    """What a value is, in words: ``a list``, ``None``."""
+    torch, kind = sys.modules.get("torch"), type(value)
+    if value is None:
+        return "None"
+    if torch is not None and isinstance(value, torch.Tensor):
+        return "a tensor"
+    known = {
+        np.ndarray: "an array of NumPy's",
+        str: "text",
+        bool: "True or False",
+        FunctionType: "a function",
+    }
+    return known.get(kind, f"a{'n' * (kind.__name__[:1].lower() in 'aeio')} {kind.__name__}")
+
+
+def _called(function: Any, name: str) -> Any:
+    """The function, if it is one."""
+    if not callable(function):
+        raise FormError(f"{a_kind_of(function)}, where something to call is asked for", name)
+    return function
+
+
+def _gradient(found: Any, sources: Sequence[Any], upstream: Any, name: str) -> Any:
+    """The gradient of a result by the first of ``sources``.
+
+    Raises:
+        FormError: it is no tensor, or one of another shape.
+        NoGradientError: it has none, and not for an exception in a ``backward`` of the student's.
+    """
+    import torch
+
+    if not isinstance(found, torch.Tensor):
+        raise FormError(f"{a_kind_of(found)}, where a tensor is asked for, with its gradient", name)
+    if found.shape != upstream.shape:
+        raise FormError(f"of shape {list(found.shape)}, where {list(upstream.shape)} is asked for", name)
+    try:
+        return torch.autograd.grad(found, sources, upstream)[0]
+    except Exception as error:
+        if students(error):
+            raise
+        said = " ".join(str(error).split())
+        raise NoGradientError(f"{name} has no gradient by what was handed in ({said})") from error
 
 
 def _fits(function: Callable[..., Any], args: Any, kwargs: Any) -> bool:
@@ -144,7 +209,7 @@ def _fits(function: Callable[..., Any], args: Any, kwargs: Any) -> bool:
         inspect.signature(function).bind(*args, **kwargs)
     except TypeError:
         return False
-    except ValueError:
+    except Exception:  # it does not say what it takes
         return True
     return True
 
@@ -168,15 +233,15 @@ def perform(
     answer: Mapping[str, Any], call: Any, results: tuple[str, ...], *, tensors: bool, double: bool = False
 ) -> tuple[Mapping[str, Any], list[int]]:
     """What a call gives, by name, and the places of the arguments that it changed; see ``question.Call``."""
-    answer = _Named(answer)
     kwargs = handed(dict(call.kwargs), tensors=tensors, double=double)
     if callable(call.of):
-        return call.of(answer, **kwargs), []
+        return _probed(call.of, _Heard(answer), kwargs), []
+    answer, returned = _Named(answer), f"what {call.of} returns"
     args, then = (handed(tuple(given), tensors=tensors, double=double) for given in (call.args, call.then))
     sources = [(then or args)[place] for place in call.by]
     for source in sources:
         source.requires_grad_(True)
-    function = answer[call.of]
+    function = _called(answer[call.of], call.of)
     try:
         found = function(*args, **kwargs)
     except TypeError as error:
@@ -184,14 +249,12 @@ def perform(
             raise
         raise TypeError(f"{error} (so the question calls it)") from error
     if then:
-        found = found(*then)
+        found = _called(found, returned)(*then)
     if call.result >= 0 and (isinstance(found, (tuple, list)) or not call.by):
         found = _one_of(found, call)
     if call.by:
-        import torch
-
         upstream = handed(call.upstream, tensors=True, double=double)
-        return {"gradient": torch.autograd.grad(found, sources, upstream)[0]}, []
+        return {"gradient": _gradient(found, sources, upstream, returned)}, []
     given = [*call.args, *call.kwargs.values(), *call.then]
     both = zip(given, [*args, *kwargs.values(), *then], strict=True)
     changed = [
@@ -201,8 +264,25 @@ def perform(
         return {results[0]: found}, changed
     if not isinstance(found, (tuple, list)) or len(found) != len(results):
         wanted = f"{len(results)} were asked for: {', '.join(results)}"
-        raise FormError(f"{_count(found)}, where {wanted}", f"what {call.of} returns")
+        raise FormError(f"{_count(found)}, where {wanted}", returned)
     return dict(zip(results, found, strict=True)), changed
+
+
+def _probed(probe: Callable[..., Any], answer: _Heard, kwargs: Mapping[str, Any]) -> Any:
+    """What a probe finds.
+
+    Raises:
+        UnusableError: it raised where no code of the student's ran.
+        Exception: what the student's code raised.
+    """
+    try:
+        return probe(answer, **kwargs)
+    except (MissingError, FormError, NotImplementedError):
+        raise
+    except Exception as error:
+        if students(error) or not answer.last or getattr(error, "says_all", False):
+            raise
+        raise UnusableError(f"{answer.last} cannot be used") from error
 
 
 @contextlib.contextmanager
@@ -227,18 +307,6 @@ def own_random_state() -> Iterator[None]:
         np.random.set_state(numbers)  # noqa: NPY002
 
 
-def line_of(error: BaseException) -> str:
-    """The student's line that raised, where one can be named."""
-    own = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.line
-        and "site-packages" not in frame.filename
-        and not Path(frame.filename).resolve().is_relative_to(_ENGINE)
-    ]
-    return f", in the line `{own[-1].line.strip()}`" if own and own[-1].line else ""
-
-
 def attempt(
     answer: Mapping[str, Any], call: Any, results: tuple[str, ...], *, tensors: bool, double: bool = False
 ) -> Seen:
@@ -253,22 +321,15 @@ def attempt(
     except MissingError as error:
         text = f"{error} is not defined; run the cell that defines it, above this one"
         return Seen(trouble="missing", text=text, name=str(error))
-    except NotImplementedError:
-        return Seen(
-            trouble="unanswered", text="not answered yet: a cell above still raises NotImplementedError"
-        )
     except FormError as error:
         return Seen(trouble="form", text=f"{error.name} is {error}", name=error.name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        text = " ".join(str(error).split())
-        if getattr(error, "says_all", False):
-            return Seen(trouble="error", text=text)
-        text = f"{text[:300]} ..." if len(text) > 300 else text
-        line = line_of(error)
-        text = text.rstrip(".") if line else text
-        return Seen(trouble="error", text=f"your code raised {type(error).__name__}: {text}{line}")
+        if unanswered(error):
+            text = "not answered yet: a cell above still raises NotImplementedError"
+            return Seen(trouble="unanswered", text=text)
+        return Seen(trouble="error", text=raised(error))
 
 
 def answered(
@@ -285,44 +346,3 @@ def answered(
     if call.module >= 0:
         call.of = modules[call.module][call.of]
     return attempt(answer, call, tuple(call.results), tensors=call.tensors)
-
-
-# ------------------------------------------------------------------------------------------------------- silence
-
-
-class _Printed(io.StringIO):
-    """The beginning of what was printed; the rest is dropped."""
-
-    def write(self, text: str) -> int:
-        super().write(text[: max(LONGEST_PRINT - self.tell(), 0)])
-        return len(text)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[io.StringIO]:
-    """Keep warnings, logs, prints and the file descriptor of standard error away from the notebook.
-
-    A grade cell that writes to standard error loses its points, whoever wrote. Yields what was printed.
-    """
-    printed = _Printed()
-    level = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    saved = None
-    with contextlib.suppress(OSError):
-        saved = os.dup(2)
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 2)
-        os.close(null)
-    try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(printed),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            yield printed
-    finally:
-        if saved is not None:
-            os.dup2(saved, 2)
-            os.close(saved)
-        logging.disable(level)
