@@ -193,9 +193,7 @@ def grade(
     finished, works = _sorted_out(plan, collected, data, released, anew)
     if works:
         announce(plan.execution.require())
-    for owner, work in works.items():
-        for student in plan.groups.students(owner):
-            write_if_changed(plan.notebook("submitted", student), notebook.write(work.handed_in))
+    _stage(plan, works, submissions, released)
     for number, graded in enumerate(_graded(plan, works, released), start=1):
         finished[graded.student] = graded
         if not graded.problem and graded.final:
@@ -206,6 +204,20 @@ def grade(
         fresh = {student for owner in works for student in plan.groups.students(owner)}
         _enter(plan, grades, released, fresh)
     return sorted(grades, key=lambda one: one.student)
+
+
+def _stage(plan: Grading, works: Mapping[str, Work], submissions: Path, released: Notebook) -> None:
+    """Put the submissions where nbgrader looks for them: as handed in, and for stock nbgrader as they are to be run.
+
+    What was collected there already is left as it is.
+    """
+    isolated = plan.execution.isolated
+    if isolated and submissions.resolve().is_relative_to(plan.course / "submitted"):
+        return
+    for owner, work in works.items():
+        staged = work.handed_in if isolated else Notebook(work.cells, released.rest)
+        for student in plan.groups.students(owner):
+            write_if_changed(plan.notebook("submitted", student), notebook.write(staged))
 
 
 def _released(plan: Grading) -> bytes:

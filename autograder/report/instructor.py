@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from autograder.graded import Graded
 from autograder.question import Question
-from autograder.rendering import duration, percent, render, words
+from autograder.rendering import code, duration, percent, render, words
 from autograder.report import charts, similar, statistics
 from autograder.report.export import note
 from autograder.result import number
@@ -184,7 +184,7 @@ def _remarks(grades: Sequence[Graded]) -> Fields:
             for grade in grades
             if grade.late_s > 0
         ],
-        "put_right": [[grade.student, note(grade)] for grade in graded if grade.remarks],
+        "put_right": [[grade.student, code(note(grade))] for grade in graded if grade.remarks],
         "faults": [
             [grade.student, words(name), mark.fault]
             for grade in graded

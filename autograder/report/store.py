@@ -60,7 +60,7 @@ def _write_feedback(problem_set: str, grades: Sequence[Graded], out: Path, templ
             folder = out / "course" / "feedback" / grade.student / problem_set
             write_if_changed(folder / f"{problem_set}.html", content)
             for name in _EXCHANGE:
-                if (submitted / name).is_file():
+                if (submitted / name).is_file() and not (submitted / name).is_symlink():
                     shutil.copyfile(submitted / name, folder / name)
     for old in (out / "feedback").glob("*.html"):
         if old not in pages:
