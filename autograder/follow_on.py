@@ -6,18 +6,15 @@ reference stands in, a group gets the better of both outcomes; a stand-in never 
 
 from __future__ import annotations
 
-import contextlib
 import dis
 import re
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType
 
-from autograder.question import Answer, Question
-from autograder.reference import Names, helpers, load, standing_in, taken_of
+from autograder.question import Question
+from autograder.reference import helpers
 from autograder.result import GroupResult, Result, number
 
 _TAKEN = re.compile(r"""\buse_reference\(\s*["']([\w.]+)["']""")
@@ -103,6 +100,12 @@ def _better(first: GroupResult, again: GroupResult) -> GroupResult:
     return again if blamed and first.failure is not None and again.score == first.score else first
 
 
+def listed(names: Iterable[str]) -> str:
+    """Names in a sentence."""
+    quoted = [f"`{name}`" for name in sorted(names)]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)
+
+
 def better(first: Result, again: Result, wrong: Iterable[str]) -> Result:
     """The better of both outcomes by group, with a remark where that gives points.
 
@@ -116,101 +119,23 @@ def better(first: Result, again: Result, wrong: Iterable[str]) -> Result:
     if score <= first.score:
         return first
     names = sorted(wrong)
-    listed = _listed(names)
     verb, them = ("are", "them") if names[1:] else ("is", "that")
-    whole = f"right; but your {listed} {verb} not: mend {them} first"
+    whole = f"right; but your {listed(names)} {verb} not: mend {them} first"
     part = (
-        f"{number(score)} of {number(first.points)} points with a right {listed}; yours {verb} not: "
+        f"{number(score)} of {number(first.points)} points with a right {listed(names)}; yours {verb} not: "
         f"mend {them} first"
     )
     remark = whole if score >= first.points else part
     return replace(first, groups=groups, score=score, remarks=(*first.remarks, remark))
 
 
-# --------------------------------------------------------------------------------------------- in the notebook
-
-
-def _spaces(question: Question, answer: Names) -> list[Names]:
-    """Where the answer's functions look up their names: the notebook itself, of which ``answer`` may be a copy."""
-    found = {id(answer): answer}
-    for name in question.names:
-        value = answer.get(name)
-        parts = [value, *(vars(value).values() if isinstance(value, type) else ())]
-        for part in (getattr(one, "__func__", one) for one in parts):
-            if isinstance(part, FunctionType):
-                found[id(part.__globals__)] = part.__globals__
-    return list(found.values())
-
-
-def _cells_run() -> list[str]:
-    """The sources of the cells that were run in this kernel; none outside of one."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return [str(source) for source in shell.user_ns.get("In", ())] if shell is not None else []
-
-
-def in_kernel(
-    question: Question,
-    answer: Answer,
-    first: Result,
-    *,
-    find: Callable[[str], Question],
-    files: Mapping[str, Path],
-    ask: Callable[[Question, Answer], Result],
-) -> Result:
-    """What a question gets in the notebook: where it lost points, asked again with references for wrong helpers.
-
-    Args:
-        question: what was asked.
-        answer: the notebook's names.
-        first: what it got.
-        find: a question by its id.
-        files: the references of the set, by question.
-        ask: puts a question to an answer, in silence.
-    """
-    first = replace(first, remarks=(*first.remarks, *map(taken_remark, taken_of(question.id))))
-    if not _loses(first):
-        return first
-    own, known = dict(answer), helpers(files)
-    carried = Carried(known, {id: find(id).uses for id in {question.id, *files}})
-    for source in _cells_run():
-        carried.ran(source)
-    rests = carried.rests(question) - _own(question)
-    lost = {id for id in sorted({known[name] for name in rests}) if _loses(ask(find(id), own))}
-    wrong = sorted(name for name in rests if known[name] in lost)
-    if not wrong:
-        return first
-    references = {name: load(files[known[name]])[name] for name in wrong}
-    found = first
-    with contextlib.suppress(Exception), standing_in(references, _spaces(question, own)):
-        found = better(first, ask(question, own), wrong)  # an object that lets nothing stand in is no error
-    values = [name for name in sorted(_own(question)) if not callable(own.get(name))]
-    return (
-        replace(found, remarks=(*found.remarks, _of_values(values, wrong)))
-        if values and _loses(found)
-        else found
-    )
-
-
-def _of_values(values: Sequence[str], wrong: Sequence[str]) -> str:
-    """What is said of values that cells computed with wrong helpers, which only grading computes again."""
-    verb, them = ("are", "them") if wrong[1:] else ("is", "that")
-    return (
-        f"{_listed(values)} may rest on your {_listed(wrong)}, which {verb} not right: mend {them} first; "
-        "grading runs your cells again with right ones"
-    )
-
-
-def _listed(names: Iterable[str]) -> str:
-    quoted = [f"`{name}`" for name in sorted(names)]
-    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)
-
-
-def _own(question: Question) -> set[str]:
+def own_names(question: Question) -> set[str]:
+    """The names of a question that are no helper of another."""
     return set(question.names) - set(question.uses)
 
 
-def _loses(result: Result) -> bool:
+def loses(result: Result) -> bool:
+    """Whether it has fewer points than can be had."""
     return result.score < result.points
 
 
@@ -234,9 +159,9 @@ def planned(
     for name, source in cells:
         if name not in results:
             carried.ran(source)
-        elif _loses(results[name]):
+        elif loses(results[name]):
             question = questions[name]
-            needed = (carried.rests(question) & wrong) - _own(question)
+            needed = (carried.rests(question) & wrong) - own_names(question)
             if needed:
                 plan[name] = needed
             wrong |= {helper for helper, id in known.items() if id == question.id}

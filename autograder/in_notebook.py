@@ -17,7 +17,6 @@ import torch  # noqa: F401 - before the state is taken: what comes later may hav
 
 from autograder.catalogue import OWN, Catalogue, UnknownQuestionError
 from autograder.failing_case import FailingCase, failing_case
-from autograder.follow_on import in_kernel
 from autograder.given_in_notebook import given_remarks
 from autograder.in_place import refusing
 from autograder.judging import PUBLIC_SEED, run
@@ -27,6 +26,7 @@ from autograder.perform import line_of
 from autograder.question import Question
 from autograder.reference import taken
 from autograder.result import Result
+from autograder.second_try import cells_run, second_try
 from autograder.state import Baseline
 
 __all__ = ["UnknownQuestionError", "check", "failing", "find", "use_reference"]
@@ -188,17 +188,18 @@ def _checked(
     catalogue, asked = _found(question, places)
     used: list[str] = []
     around = partial(_as_graded, catalogue.withheld(asked.id), used)
-    result = run(asked, namespace, seed=seed, hint=hint, around=around)
-    result = in_kernel(
+    first = run(asked, namespace, seed=seed, hint=hint, around=around)
+    result = second_try(
         asked,
         namespace,
-        result,
+        first,
         find=partial(find, places=places),
         files=_references(asked.id, places),
-        ask=partial(run, seed=seed, around=around),
+        ask=partial(run, seed=seed, around=partial(_as_graded, catalogue.withheld(asked.id), [])),
+        cells=cells_run(),
     )
     _LAST[asked.id] = result, asked, namespace
-    remark = of_withheld(result, used)
+    remark = of_withheld(result, used if result.score == first.score else ())
     more = (*([remark] if remark else []), *_given(asked.id, catalogue))
     return replace(result, remarks=(*result.remarks, *more))
 

@@ -45,3 +45,15 @@ def play(
             finally:
                 plt.close("all")
     return results
+
+
+def cells_before(notebook: bytes) -> dict[str, list[str]]:
+    """The sources of the code cells that stand before each question, by name."""
+    found: dict[str, list[str]] = {}
+    sources: list[str] = []
+    for cell in read(notebook).cells:
+        if cell.question:
+            found[cell.grade_id] = list(sources)
+        elif cell.code:
+            sources.append(cell.source)
+    return found

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import questions_of
-from autograder.follow_on import in_kernel
 from autograder.proof.drawn import Drawn
-from autograder.proof.play import play
+from autograder.proof.play import cells_before, play
 from autograder.proof.samples import Sample, build, released_notebook
 from autograder.proof.settings import settings, shorten
 from autograder.question import Question
 from autograder.result import Result
+from autograder.second_try import second_try
 
 
 def luck(
@@ -59,20 +59,29 @@ def luck(
     def drawn(id: str, seed: int) -> Drawn:
         return Drawn(by_id[id], seed)
 
-    def outcome(question: Question, names: Mapping[str, Any], seed: int) -> Result:
+    def outcome(question: Question, names: Mapping[str, Any], seed: int, cells: Sequence[str]) -> Result:
         def ask(one: Question, names: Mapping[str, Any]) -> Result:
             return drawn(one.id, seed).asked_of(names)
 
-        return in_kernel(question, names, ask(question, names), find=by_id.__getitem__, files=files, ask=ask)
+        first = ask(question, names)
+        return second_try(question, names, first, find=by_id.__getitem__, files=files, ask=ask, cells=cells)
 
     for sample in samples:
+        notebook = shorten(build(root, problem_set, sample, released), told.brief)
+        before = cells_before(notebook)
 
-        def ask(question: Question, namespace: Mapping[str, Any], sample: Sample = sample) -> None:
+        def ask(
+            question: Question,
+            namespace: Mapping[str, Any],
+            sample: Sample = sample,
+            before: Mapping[str, list[str]] = before,
+        ) -> None:
             if only and question.id not in only:
                 return
+            cells = before[question.id.split(".", 1)[1]]
             for seed in seeds[:trained] if question.id in few else seeds:
-                for line in sample.mismatches(question, outcome(question, dict(namespace), seed)):
+                for line in sample.mismatches(question, outcome(question, dict(namespace), seed, cells)):
                     wrong[line].append(seed)
 
-        play(shorten(build(root, problem_set, sample, released), told.brief), questions, ask)
+        play(notebook, questions, ask)
     return dict(wrong)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from autograder import follow_on
-from autograder.follow_on import Carried, better, in_kernel, names_of, planned, references_taken
+from autograder.follow_on import Carried, better, names_of, planned, references_taken
 from autograder.judging import run
 from autograder.question import Case, Group, Question, call
+from autograder.second_try import second_try
 from tests.autograder.outcomes import RIGHT_PART, WRONG_PART, result
 
 REFERENCE = "def double(x):\n    return 2 * x\n\n\ndef negative(x):\n    return -x\n"
@@ -55,7 +55,7 @@ RIGHT = {
 }
 
 
-def checked(questions, name, answer):
+def checked(questions, name, answer, cells=()):
     """What a question gets in the notebook, and which questions were asked on the way."""
     asked = []
 
@@ -66,7 +66,10 @@ def checked(questions, name, answer):
     first = run(questions[name], answer, seed=3)
     by_id = {one.id: one for one in questions.values()}
     files = {one.id: one.reference for one in questions.values() if one.reference}
-    return in_kernel(questions[name], answer, first, find=by_id.__getitem__, files=files, ask=hear), asked
+    found = second_try(
+        questions[name], answer, first, find=by_id.__getitem__, files=files, ask=hear, cells=cells
+    )
+    return found, asked
 
 
 def test_what_a_cell_binds_and_reads():
@@ -179,14 +182,42 @@ def test_a_question_of_its_own_fault_and_one_that_is_right_are_left_alone(questi
     assert (right.score, asked) == (2.0, [])
 
 
-def test_the_cells_of_the_kernel_tell_what_else_is_used(questions, monkeypatch):
+def test_the_cells_of_the_kernel_tell_what_else_is_used(questions):
     answer = names(**{**RIGHT, "double": "3 * x", "four": "4 * x"})
     assert checked(questions, "third", answer)[0].score == 0.0
     cells = [f"def {name}(x): return {body}" for name, body in RIGHT.items()]
-    monkeypatch.setattr(follow_on, "_cells_run", lambda: cells)
-    third, _ = checked(questions, "third", answer)
+    third, _ = checked(questions, "third", answer, cells)
     assert third.score == 1.0
     assert third.remarks == ("right; but your `double` is not: mend that first",)
+
+
+def test_what_cells_computed_with_a_helper_is_computed_again(questions):
+    cells = [
+        "def double(x): return 3 * x",
+        "print('shown'); double(1)",
+        "factor = 2 * double(1)",
+        "def four(x): return factor * x\ndef five(x): return (factor + 1) * x",
+    ]
+    answer = {"__name__": "__main__"}
+    for cell in cells:
+        exec(cell, answer)
+    before = dict(answer)
+    second, _ = checked(questions, "second", answer, cells)
+    assert second.score == 2.0
+    assert second.remarks == ("right; but your `double` is not: mend that first",)
+    assert answer == before
+    assert answer["four"](1) == 6
+
+
+def test_a_cell_that_failed_for_want_of_the_helper_is_run_again(questions):
+    cells = ["def double(x): raise ValueError", "table = [double(k) for k in range(5)]"]
+    cells.append("def eight(x): return table[4] * x")
+    answer = {"__name__": "__main__", "four": None}
+    exec(cells[0], answer)
+    exec(cells[2], answer)
+    third, _ = checked(questions, "third", answer, [*cells, "%timeit 3", "eight(3)"])
+    assert third.score == 1.0
+    assert "table" not in answer
 
 
 def test_calls_of_use_reference_are_read_from_the_source():

@@ -76,7 +76,9 @@ def test_sample_gets_exactly_what_it_must(problem_set, name, warm_parent):
     )
     questions = {name_of(question): question for question in questions_in(problem_set)}
     assert set(graded.questions) == set(questions)
-    assert graded.trouble == ()
+    assert {trouble.status for trouble in graded.trouble} <= {
+        "error"
+    }  # of a cell that the wrong answer spoils
     assert graded.restarts == 0
     assert not any(mark.fault for mark in graded.questions.values())
     for asked, question in questions.items():
