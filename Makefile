@@ -77,6 +77,7 @@ slips: env ## what slips of the language are told, and that no right answer in a
 soak: env ## for a night: many seeds and examples, large corpora, 1,000 submissions while processes are killed
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup --hypothesis-profile=soak -m "soak or hypothesis"
 	@$(PY) -m tools.soak
+	@$(PY) -m tools.soak_load
 
 experiments-check: env ## re-run every experiment in its quick form and check the result files
 	@$(PY) -m pytest -q tests/experiments

@@ -65,13 +65,14 @@ def hand_in(folder: Path, count: int) -> list[str]:
     return names
 
 
-def _start(submissions: Path, out: Path) -> subprocess.Popen[bytes]:
+def start(submissions: Path, out: Path, problem_set: str = PS) -> subprocess.Popen[bytes]:
+    """A grader at work on a folder of submissions."""
     command = [
         sys.executable,
         "-m",
         "autograder.cli",
         "grade",
-        PS,
+        problem_set,
         str(submissions),
         "--out",
         str(out),
@@ -106,7 +107,7 @@ def grade_disturbed(submissions: Path, out: Path, seed: int, count: int, pause: 
     rng = random.Random(seed)
     killed: Counter[str] = Counter()
     before = 0
-    process = _start(submissions, out)
+    process = start(submissions, out)
     with tqdm(total=count, desc="disturbed", disable=not sys.stderr.isatty()) as bar:
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -125,15 +126,26 @@ def grade_disturbed(submissions: Path, out: Path, seed: int, count: int, pause: 
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 killed["coordinator"] += 1
-                process = _start(submissions, out)
+                process = start(submissions, out)
             elif workers:
                 with contextlib.suppress(psutil.Error):
                     rng.choice(workers).kill()
                     killed["worker"] += 1
 
 
-def _results(out: Path) -> dict[str, list[Graded]]:
-    """Every student's results without timings."""
+def finish(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a grader to end well.
+
+    Raises:
+        RuntimeError: it ended with an error.
+    """
+    _, said = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"grading ended with status {process.returncode}: {said.decode()[-2000:]}")
+
+
+def results(out: Path) -> dict[str, list[Graded]]:
+    """Every student's results, without what was measured."""
     found: dict[str, list[Graded]] = {}
     for one in decode_results((out / "results.json").read_bytes()):
         found.setdefault(one.student, []).append(without_measures(one))
@@ -159,7 +171,7 @@ def _gradebook(out: Path) -> Counter[tuple[Any, ...]]:
 
 def compare(names: list[str], peace: Path, disturbed: Path) -> tuple[int, int, int, int]:
     """Graded, lost, twice and different among the submissions of ``names``."""
-    wanted, got = _results(peace), _results(disturbed)
+    wanted, got = results(peace), results(disturbed)
     lost = sum(name not in got for name in names)
     twice = sum(len(got.get(name, [])) > 1 for name in names)
     different = sum(name in got and got[name][0] != wanted[name][0] for name in names)
@@ -174,12 +186,7 @@ def soak(count: int, seed: int, folder: Path, pause: float) -> SoakResult:
     submissions, peace, disturbed = folder / "submissions", folder / "peace", folder / "disturbed"
     submissions.mkdir(parents=True)
     names = hand_in(submissions, count)
-    process = _start(submissions, peace)
-    _, said = process.communicate()
-    if process.returncode:
-        raise RuntimeError(
-            f"grading in peace ended with status {process.returncode}: {said.decode()[-2000:]}"
-        )
+    finish(start(submissions, peace))
     (disturbed / "isolation").mkdir(parents=True)
     shutil.copy(peace / "isolation" / "secret", disturbed / "isolation" / "secret")
     workers, coordinators = grade_disturbed(submissions, disturbed, seed, count, pause)
