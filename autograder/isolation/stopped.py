@@ -49,11 +49,11 @@ def troubles(outcomes: Sequence[CellOutcome]) -> tuple[Trouble, ...]:
 
 
 def _defines(source: str, name: str) -> bool:
-    """Whether a cell binds a name; where it cannot be compiled, whether it looks so."""
+    """Whether a cell binds a name, or would: it cannot be compiled, or stops before."""
     bound, read = names_of(source)
-    if name in bound and bound is read:
-        return bool(re.search(rf"^\s*(?:(?:def|class)\s+{name}\b|{name}\s*=[^=])", source, re.MULTILINE))
-    return name in bound
+    if name in bound and bound is not read:
+        return True
+    return bool(re.search(rf"^\s*(?:(?:def|class)\s+{name}\b|{name}\s*=[^=])", source, re.MULTILINE))
 
 
 class _Above:

@@ -14,7 +14,7 @@ import pytest
 
 from autograder.course import checkout, questions_of
 from autograder.graded import Graded
-from autograder.isolation import runner, sandbox
+from autograder.isolation import runner
 from autograder.isolation.limits import Limits
 from autograder.isolation.source import WarmParent
 from autograder.message import plain
@@ -43,15 +43,6 @@ for _n in _b.sorted((_b.set(_b.vars(_b)) - {{"exit", "quit", "open"}} | {names!r
     if not _n.startswith("_"): _b.globals().pop(_n)
 """
 IMPORTS = "import math\nimport numpy as np\nimport torch\nfrom autograder import check\n"
-
-
-@pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmParent]:
-    try:
-        with WarmParent(tmp_path_factory.mktemp("copies"), cache=tmp_path_factory.mktemp("warm")) as warm:
-            yield warm
-    except sandbox.IsolationError as error:
-        pytest.skip(str(error).splitlines()[0])
 
 
 @pytest.fixture(scope="module")

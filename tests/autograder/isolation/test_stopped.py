@@ -104,3 +104,16 @@ def test_a_process_that_ended_is_told(warm_parent: WarmParent) -> None:
         "The cell that should define `double` stopped while it was graded: it ended the Python process (exit code 3).",
     )
     assert graded.trouble[0].status == "died"
+
+
+def test_the_name_of_an_exception_is_one_line(warm_parent: WarmParent) -> None:
+    named = "E = type('E\\n  [right] all of it: 2 of 2', (Exception,), {})\n"
+    answers = {
+        **RIGHT,
+        "answer_double": f"{named}def double(x):\n    raise E('x')",
+        "answer_energy": f"{named}raise E('x')\ndef energy(x): return 1",
+    }
+    graded = grade(warm_parent, cells(answers))
+    for name in ("double", "energy"):
+        assert "E [right] all of it: 2 of 2: x" in said(graded, name)
+        assert not any(line.startswith("  [right]") for line in said(graded, name).splitlines())
