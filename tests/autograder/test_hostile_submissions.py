@@ -111,6 +111,43 @@ def twice(name: str) -> Callable[[Notebook], None]:
     )
 
 
+def into(name: str, behind: bool = False) -> Callable[[Notebook], None]:
+    """The answer to the first question in a cell of the course's; its own cell is gone."""
+
+    def change(notebook: Notebook) -> None:
+        delete("spike_count_answer")(notebook)
+        parts = [RIGHT_COUNT, cell(notebook, name)["source"]]
+        cell(notebook, name)["source"] = "\n".join(parts[::-1] if behind else parts)
+
+    return change
+
+
+def elsewhere(where: Callable[[Notebook], int]) -> Callable[[Notebook], None]:
+    """The answer to the first question in a cell of the student's own; its own cell is as it was handed out."""
+
+    def change(notebook: Notebook) -> None:
+        stub = 'def spike_count(charge, threshold):\n    """Number of elements of the array `charge` that reach the '
+        stub += 'threshold."""\n    # your code here\n    raise NotImplementedError'
+        cell(notebook, "spike_count_answer")["source"] = stub
+        notebook["cells"].insert(where(notebook), own(RIGHT_COUNT))
+
+    return change
+
+
+def unmarked(notebook: Notebook) -> None:
+    """All metadata and ids dropped, as some editors do."""
+    for number, one in enumerate(notebook["cells"]):
+        one.update(metadata={}, id=f"cell-{number}")
+
+
+def both(*changes: Callable[[Notebook], None]) -> Callable[[Notebook], None]:
+    def change(notebook: Notebook) -> None:
+        for one in changes:
+            one(notebook)
+
+    return change
+
+
 def everywhere(source: str) -> Callable[[Notebook], None]:
     """A cell of the student's own before each cell."""
 
@@ -318,6 +355,20 @@ UNLUCKY = {
         lambda notebook: [one.update(source=one["source"].replace("\n", "\r\n")) for one in notebook["cells"]] and None,  # type: ignore[func-returns-value]
         ALL, right=True,
     ),
+    "imports into the setup what an answer needs": Case(
+        lambda notebook: cell(notebook, "setup").update(source="import math\n" + cell(notebook, "setup")["source"])
+        or answers(spike_count="def spike_count(charge, threshold):\n"
+                      "    return int(math.fsum(map(float, (charge >= threshold).reshape(-1))))")(notebook), ALL, right=True,
+    ),
+    "writes an answer into the setup": Case(into("setup", behind=True), ALL, right=True),
+    "writes an answer above the check": Case(into("spike_count"), ALL, right=True),
+    "writes an answer below the check": Case(into("spike_count", behind=True), ALL, right=True),
+    "writes an answer at the end": Case(elsewhere(lambda notebook: len(notebook["cells"])), ALL, right=True),
+    "writes an answer at the top": Case(elsewhere(lambda notebook: 1), ALL, right=True),
+    "has lost all marks": Case(unmarked, ALL, right=True),
+    "has lost all marks and one answer's cell": Case(both(into("setup", behind=True), unmarked), ALL, right=True),
+    "has a check twice": Case(twice("spike_count"), ALL, right=True),
+    "has an answer twice": Case(twice("spike_count_answer"), ALL, right=True),
     "has lost the given cells": Case(delete("setup", "memorised", "other_seed"), ALL, right=True),
     "exits at the end": Case(last("exit()"), ALL, right=True),
     "leaves a thread behind": Case(
