@@ -43,6 +43,8 @@
 # Each check has three hints: `check("ps1.lapicque", hint=1)`.
 # The grader draws other numbers than the checks here, so a green check is a good sign and not the grade itself.
 # A check may use {seconds of check} of processor time, and grading allows {seconds of grading}; what other programs use is not counted.
+# No question pays for an earlier one: what rests on a function of yours that is not right yet is checked with the course's own in its place.
+# Take that one yourself to go on, `exact_step = use_reference("exact_step")`: it costs nothing later and gets no points in its own question.
 #
 # What you are asked to write exists in the library `snnkit`, and you may read it.
 # In a graded answer those functions are switched off.
@@ -55,7 +57,7 @@ import numpy as np
 import torch
 
 import snnkit.plot
-from autograder import check
+from autograder import check, use_reference
 from snnkit import datasets, encoding
 
 # %% [markdown]

@@ -30,6 +30,8 @@
 # The check says what is right and what is not yet; `check("ps3.dspike", hint=1)` shows a hint, and there are three.
 # Grading may draw other numbers than the checks show you, so a green check is a good sign and not the grade itself.
 # A check may use {seconds of check} of processor time, and grading allows {seconds of grading}; what other programs use is not counted.
+# No question pays for an earlier one: what rests on a function of yours that is not right yet is checked with the course's own in its place.
+# Take that one yourself to go on, `dspike_slope = use_reference("dspike_slope")`: it costs nothing later and gets no points in its own question.
 # Cells that are given are restored before grading: put your experiments into cells of your own.
 # What you are asked to write yourself is switched off in the library while your work is graded.
 
@@ -43,7 +45,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import snnkit.plot
-from autograder import check
+from autograder import check, use_reference
 from snnkit import datasets
 
 # %% [markdown]
