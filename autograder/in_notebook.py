@@ -176,8 +176,8 @@ def _live() -> bool:
 
 @contextlib.contextmanager
 def _as_graded(withheld: frozenset[str], used: list[str]) -> Iterator[None]:
-    """What a call of an answer is made in: the course's global state, the library without what is withheld."""
-    with _COURSE.shipped(), refusing(withheld, used):
+    """What a call of an answer is made in: the course's values, the library without what is withheld."""
+    with _COURSE.values(), refusing(withheld, used):
         yield
 
 

@@ -117,6 +117,7 @@ class Worker:
         allowed, printed, text = Budget(*budget), "", io.StringIO()
         try:
             with (
+                self.course.shipped(),
                 self.observer.quiet() as text,
                 self.shell.builtin_trap,
                 _asking(question),
@@ -125,7 +126,7 @@ class Worker:
                 made, own = [_module(one) for one in modules], self.shell.user_ns
                 answer = {name: own[name] for name in names if name in own}
                 for index, case in enumerate(cases):
-                    with self.course.shipped():
+                    with self.course.values():
                         seen = call(partial(self.observer.answered, answer, case, made), allowed)
                     if allowed.over:
                         break

@@ -46,22 +46,21 @@ def _no_figures() -> Iterator[None]:
     try:
         yield
     finally:
-        helpers.Gcf.destroy_all()
+        if figures:
+            helpers.Gcf.destroy_all()
         figures.update(kept)
 
 
-class _Found(NamedTuple):
-    """What was found and what was put in its place, by name, and the names that were patched."""
+class _Values(NamedTuple):
+    """Values that were found and what was put in their place, by name."""
 
-    values: dict[str, Any]
+    found: dict[str, Any]
     wanted: dict[str, Any]
-    changes: list[Change]
 
     @property
     def differed(self) -> dict[str, Any]:
-        """What was not as the course ships it, by name, as it was found."""
-        other = {name: one for name, one in self.values.items() if not _same(one, self.wanted[name])}
-        return other | {f"{one.space.name}.{one.key}": one.found for one in self.changes}
+        """What was not as the course ships it, as it was found."""
+        return {name: one for name, one in self.found.items() if not _same(one, self.wanted[name])}
 
 
 class Baseline:
@@ -104,22 +103,28 @@ class Baseline:
     def _changed(self) -> list[Change]:
         return [change for space in self._spaces for change in changes(space) if not hooked(change)]
 
-    def _enter(self) -> _Found:
-        """Put the course's state in place: builtins first, as all that follows is written with them."""
+    def _put_names(self) -> list[Change]:
+        """Put the course's names in place; builtins first, as all that follows is written with them."""
         patched = changes(self._spaces[0])
         for change in patched:
             change.space.now[change.key] = change.ours  # type: ignore[index]
         self._look()
-        found = _Found({}, {}, [*patched, *self._changed()])
-        for change in found.changes[len(patched) :]:
+        found = self._changed()
+        for change in found:
             put(change.space, change.key, change.ours)
+        return [*patched, *found]
+
+    def _put_values(self) -> _Values:
+        """Put the course's values in place."""
+        values = _Values({}, {})
         for name, setting in self._settings.items():
             with contextlib.suppress(Exception):  # a working folder that is there no longer
-                found.values[name] = setting.get()
-            before = found.values.get(name, self._values[name])
-            found.wanted[name] = setting.wanted(self._values[name], before)
-            self._set(name, found.wanted[name])
-        return found
+                values.found[name] = setting.get()
+            before = values.found.get(name, self._values[name])
+            values.wanted[name] = setting.wanted(self._values[name], before)
+            if not _same(before, values.wanted[name]) or name not in values.found:
+                self._set(name, values.wanted[name])
+        return values
 
     def _set(self, name: str, value: Any) -> None:
         """Give a setting this value, as far as that can be done."""
@@ -130,45 +135,39 @@ class Baseline:
         with contextlib.suppress(Exception):
             setting.put(value)
 
-    def _leave(self, found: _Found) -> None:
-        """First back to the course's state, in case that what ran has patched names, then to what was found."""
-        for change in self._changed():
-            put(change.space, change.key, change.ours)
-        for name, value in found.values.items():
-            self._set(name, value)
-        for change in found.changes:
-            put(change.space, change.key, change.found)
+    @contextlib.contextmanager
+    def values(self) -> Iterator[dict[str, Any]]:
+        """The course's values and fixed seeds inside: for one call of many that are made inside :meth:`shipped`.
 
-    def _keep(self, found: _Found) -> None:
-        """What was changed inside is the course's from now on; the rest goes back to what was found."""
-        now = self._changed()
-        for change in now:
-            change.space.shipped[change.key] = change.found
-        for name, value in found.values.items():
-            inside = found.wanted[name]
-            with contextlib.suppress(Exception):
-                inside = self._settings[name].get()
-            if _same(inside, found.wanted[name]):
+        Yields what differed, by name, as it was found.
+        """
+        values, before = self._put_values(), all_generators()
+        try:
+            with _no_inference_mode() as inference:
+                seed(0)
+                yield values.differed | ({"torch's inference mode": True} if inference else {})
+        finally:
+            for name, value in values.found.items():
                 self._set(name, value)
-            else:
-                self._values[name] = inside
-        changed = {(change.space.name, change.key) for change in now}
-        for change in found.changes:
-            if (change.space.name, change.key) not in changed:
-                put(change.space, change.key, change.found)
+            for one in before.values():
+                one.put(one.state)
 
     @contextlib.contextmanager
     def shipped(self) -> Iterator[dict[str, Any]]:
-        """The course's state and fixed seeds inside; afterwards all is as it was. Yields what differed, by name."""
-        found, before = self._enter(), all_generators()
+        """The course's names as well: nothing that was patched before is met inside, and all is as it was afterwards.
+
+        Yields what differed, by name, as it was found.
+        """
+        patched = self._put_names()
+        names = {f"{one.space.name}.{one.key}": one.found for one in patched}
         try:
-            with _no_figures(), _no_inference_mode() as inference:
-                seed(0)
-                yield found.differed | ({"torch's inference mode": True} if inference else {})
+            with _no_figures(), self.values() as values:
+                yield values | names
         finally:
-            self._leave(found)
-            for one in before.values():
-                one.put(one.state)
+            for change in self._changed():  # by what ran inside
+                put(change.space, change.key, change.ours)
+            for change in patched:
+                put(change.space, change.key, change.found)
 
     @contextlib.contextmanager
     def given(self) -> Iterator[None]:
@@ -177,7 +176,7 @@ class Baseline:
         Random numbers go on as in a notebook that is run from its top. Where a cell of the student's has drawn some, or
         set a seed, the given cell gets a fixed seed, another for each.
         """
-        found, before = self._enter(), all_generators()
+        patched, values, before = self._put_names(), self._put_values(), all_generators()
         self._given += 1
         drawn = any(one.mark != self._marks.get(name, one.mark) for name, one in before.items())
         if drawn:
@@ -187,9 +186,31 @@ class Baseline:
             with _no_inference_mode():
                 yield
         finally:
-            self._keep(found)
+            self._keep_values(values)
+            self._keep_names(patched)
             self._look()
             self._marks = {name: one.mark for name, one in all_generators().items()}
             for name, one in before.items():
                 if drawn and self._marks[name] == begun[name]:
                     one.put(one.state)
+
+    def _keep_values(self, values: _Values) -> None:
+        """What was set inside is the course's from now on; the rest goes back to what was found."""
+        for name, value in values.found.items():
+            inside = values.wanted[name]
+            with contextlib.suppress(Exception):
+                inside = self._settings[name].get()
+            if _same(inside, values.wanted[name]):
+                self._set(name, value)
+            else:
+                self._values[name] = inside
+
+    def _keep_names(self, patched: list[Change]) -> None:
+        """What was patched inside is the course's from now on; the rest goes back to what was found."""
+        inside = self._changed()
+        for change in inside:
+            change.space.shipped[change.key] = change.found
+        kept = {(change.space.name, change.key) for change in inside}
+        for change in patched:
+            if (change.space.name, change.key) not in kept:
+                put(change.space, change.key, change.found)

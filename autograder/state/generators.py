@@ -9,23 +9,26 @@ from typing import Any, NamedTuple
 
 
 class Generator(NamedTuple):
-    """A global random generator: its state, the same as bytes, and how to set it."""
+    """A global random generator: its state, and how to set it."""
 
     state: Any
-    mark: bytes
     put: Callable[[Any], object]
+
+    @property
+    def mark(self) -> bytes:
+        """The state as bytes, to be compared."""
+        if isinstance(self.state, tuple):
+            return b"".join(getattr(one, "tobytes", repr(one).encode)() for one in self.state)
+        return bytes(self.state.numpy().tobytes())
 
 
 def generators() -> dict[str, Generator]:
-    plain = random.getstate()
-    found = {"random": Generator(plain, repr(plain).encode(), random.setstate)}
+    found = {"random": Generator(random.getstate(), random.setstate)}
     if (np := sys.modules.get("numpy")) is not None:
-        state = np.random.get_state()
-        mark = state[1].tobytes() + repr((state[0], *state[2:])).encode()
-        found["numpy"] = Generator(state, mark, np.random.set_state)
+        found["numpy"] = Generator(np.random.get_state(), np.random.set_state)
     if (torch := sys.modules.get("torch")) is not None:
-        tensor = torch.default_generator.get_state()
-        found["torch"] = Generator(tensor, tensor.numpy().tobytes(), torch.default_generator.set_state)
+        generator = torch.default_generator
+        found["torch"] = Generator(generator.get_state(), generator.set_state)
     return found
 
 

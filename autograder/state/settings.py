@@ -67,9 +67,10 @@ def _of_python(_: ModuleType) -> list[Setting]:
 
 
 def _of_numpy(np: ModuleType) -> list[Setting]:
+    put_errors, put_shown = np.seterr, np.set_printoptions  # ours, whatever is patched later
     return [
-        Setting("NumPy's handling of errors", np.geterr, lambda was: np.seterr(**was)),
-        Setting("NumPy's print options", np.get_printoptions, lambda was: np.set_printoptions(**was)),
+        Setting("NumPy's handling of errors", np.geterr, lambda was: put_errors(**was)),
+        Setting("NumPy's print options", np.get_printoptions, lambda was: put_shown(**was)),
     ]
 
 
