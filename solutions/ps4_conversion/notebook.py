@@ -177,7 +177,7 @@ def balanced_threshold(batches, percent):
 # A neuron exactly at threshold fires, so a count that comes out whole is not rounded down any further.
 #
 # **Question 3 ({points of clip_floor}).** Write `clip_floor(z, threshold, steps, initial)` for tensors `z` of any shape and
-# floating-point dtype.
+# floating-point dtype, which the result has as well.
 # `threshold` and `initial` are numbers, or tensors that broadcast against `z`.
 
 
@@ -483,7 +483,7 @@ def calibrate_weights(weight, bias, inputs, activation, threshold, steps, initia
 # - `accuracy_against_steps(logits, labels)`: from the logits of each single step, `[T, N, classes]`, and the labels `[N]`
 #   to the accuracies after 1, 2, ..., T steps, `[T]`, each a share between 0 and 1.
 # - `convert(model, images, steps)`: from a trained network (three blocks with `conv` and `norm`, then flattening and the
-#   read-out, as in section 1) and calibration images to a list of three `SpikingLayer`s.
+#   read-out, as in section 1) and calibration images to a list of three `SpikingLayer`s. The model stays what it is.
 #   Use your own functions: folded weights, adaptive thresholds and the start that goes with them, and any of the
 #   corrections you like.
 #   Your network must name at least 88 % of held-out digits after only **two** steps.

@@ -15,6 +15,7 @@ from autograder.checks.ps4_conversion import (
     adaptive_threshold,
     balanced_threshold,
     bias_correction,
+    calibrating,
     clip_floor,
     fold_batchnorm,
     network,
@@ -229,7 +230,7 @@ def trained_through(forward, weight, bias, inputs, activation):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_training_without_the_floor_is_told_from_training_with_it(seed):
-    data = weight_calibration.layer_to_calibrate(np.random.default_rng(seed))
+    data = calibrating.coarse_layer(np.random.default_rng(seed), 0.0)
     given = [torch.from_numpy(data[key]) for key in ("weight", "bias", "inputs", "activation")]
     level, steps = data["threshold"] / data["steps"], data["steps"]
 
@@ -245,29 +246,42 @@ def test_training_without_the_floor_is_told_from_training_with_it(seed):
     told = {}
     for name, forward in ways.items():
         weight, bias = trained_through(forward, *given)
-        told[name] = weight_calibration.fits_without_floor(
-            {"weight": weight.numpy(), "bias": bias.numpy()}, data
-        )
+        kept = {"given weight": data["weight"], "given bias": data["bias"], "detached": True}
+        layer = {"weight": weight.numpy(), "bias": bias.numpy(), **kept}
+        told[name] = weight_calibration.fits_without_floor(layer, data)
     assert told == {"relu": True, "clip": True, "round": True, "floor": False}
-    assert not weight_calibration.fits_without_floor({"weight": data["weight"], "bias": data["bias"]}, data)
+    unmoved = {"weight": data["weight"], "bias": data["bias"], **kept}
+    assert not weight_calibration.fits_without_floor(unmoved, data)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_bar_of_weight_calibration_has_a_margin_on_both_sides(seed, solution):
-    data = weight_calibration.layer_to_calibrate(np.random.default_rng(seed))
+    data = calibrating.coarse_layer(np.random.default_rng(seed), 0.0)
     given = [torch.from_numpy(data[key]) for key in ("weight", "bias", "inputs", "activation")]
     settings = data["threshold"], data["steps"], data["initial"]
 
     def reached(weight, bias):
-        output = weight_calibration.average({"weight": weight.numpy(), "bias": bias.numpy()}, data)
-        return weight_calibration.error_of(output, data)
+        output = calibrating.average({"weight": weight.numpy(), "bias": bias.numpy()}, data)
+        return calibrating.error_of(output, data)
 
-    assert reached(*solution["calibrate_weights"](*given, *settings)) < 0.8 * weight_calibration.LARGEST_ERROR
+    assert reached(*solution["calibrate_weights"](*given, *settings)) < 0.7 * weight_calibration.LARGEST_ERROR
     average = solution["clip_floor"](given[2] @ given[0].T + given[1], *settings)
     shifted = given[1] + solution["bias_correction"](given[3], average)
-    assert reached(given[0], shifted) > 1.3 * weight_calibration.LARGEST_ERROR
-    assert reached(*given[:2]) > 3 * weight_calibration.LARGEST_ERROR
-    assert reached(*trained_through(F.relu, *given)) > 1.3 * weight_calibration.LARGEST_ERROR
+    assert reached(given[0], shifted) > 1.05 * weight_calibration.LARGEST_ERROR
+    assert reached(*given[:2]) > 2.5 * weight_calibration.LARGEST_ERROR
+    assert reached(*trained_through(F.relu, *given)) > 1.05 * weight_calibration.LARGEST_ERROR
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_adam_is_led_the_same_way_by_the_reference_and_the_check(seed, solution):
+    data = calibrating.fine_layer(np.random.default_rng(seed))
+    found = solution["calibrate_weights"](
+        *(torch.from_numpy(value) if isinstance(value, np.ndarray) else value for value in data.values())
+    )
+    layer = {"weight": found[0].numpy(), "bias": found[1].numpy()}
+    assert calibrating.far(layer, calibrating.led(data)) < 0.1 * weight_calibration.NEAR
+    for way in ({"steps": 199}, {"rate": 0.0101}, {"start": False}, {"whole": np.round}):
+        assert calibrating.far(layer, calibrating.led(data, **way)) > 2 * weight_calibration.NEAR
 
 
 def layers_of(trained, convert):

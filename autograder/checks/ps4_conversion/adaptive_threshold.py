@@ -14,10 +14,11 @@ def rows_of(activation):
     return np.moveaxis(activation.astype(np.float64), 1, 0).reshape(activation.shape[1], -1)
 
 
-def staircase_error(rows, theta, steps, offset, power=2):
+def staircase_error(rows, theta, steps, offset, power=2, clipped=True):
     """Sum over each row of |ClipFloor - x| to a power; power 0 is the plain difference."""
     level = theta[:, None] / steps
-    difference = level * np.clip(np.floor(rows / level + offset), 0, steps) - rows
+    count = np.floor(rows / level + offset)
+    difference = level * (np.clip(count, 0, steps) if clipped else count) - rows
     return (difference if power == 0 else np.abs(difference) ** power).sum(1)
 
 
@@ -26,7 +27,7 @@ def revived(best, largest):
     return np.where(alive, best, best[alive].max() if alive.any() else 1.0)
 
 
-def search(activation, steps, offset, *, power=2, layer=False):
+def search(activation, steps, offset, *, power=2, layer=False, clipped=True, worst=False):
     """The best candidate of each channel, with the ways in which the search can go wrong."""
     rows = rows_of(activation)
     searched = rows.reshape(1, -1) if layer else rows
@@ -34,7 +35,7 @@ def search(activation, steps, offset, *, power=2, layer=False):
     best, lowest = np.zeros(len(searched)), np.full(len(searched), np.inf)
     for index in range(1, GRID + 1):
         theta = np.where(largest > 0, largest * index / GRID, 1.0)
-        error = staircase_error(searched, theta, steps, offset, power)
+        error = staircase_error(searched, theta, steps, offset, power, clipped) * (-1 if worst else 1)
         best, lowest = np.where(error < lowest, theta, best), np.minimum(error, lowest)
     return np.repeat(best, len(rows)) if layer else revived(best, largest)
 
@@ -90,6 +91,16 @@ def no_threshold(*, dead):
     return seen
 
 
+def dead_is_one(got, asked):
+    dead = rows_of(asked["activation"]).max(1) <= 0
+    theta = got["thresholds"]
+    return (
+        bool(dead.any() and not dead.all())
+        and judge(got, asked) is not None
+        and bool((theta[dead] == 1).all())
+    )
+
+
 def cases(rng):
     def activation(shape, dtype=np.float64):
         scale = np.array([0.5, 1.0, 3.0, 0.8])[: shape[1]].reshape(1, -1, *[1] * (len(shape) - 2))
@@ -107,6 +118,9 @@ def cases(rng):
     extremes = np.stack([np.full(10_000, 0.0125), rng.integers(0, 2, 10_000) / 2], 1)
     extremes[0] = 1.0, 0.5
     yield Case("floor", "the first and the last candidate", call("adaptive_threshold", extremes, 1, 0.0))
+    # What is most negative, what has the largest square and what is finest are three candidates.
+    few = np.concatenate([[1.0], np.full(60, 0.305)])[:, None] * np.array([1.0, 2.0])
+    yield Case("floor", "one large and many small activations", call("adaptive_threshold", few, 1, 0.0))
     small = 0.02 * activation((40, 3))
     yield Case("start", "[40, 3], small activations", call("adaptive_threshold", small, 4, 0.5))
     one_dead, all_dead = activation((30, 3, 2, 2)), np.zeros((6, 2, 3, 3))
@@ -148,6 +162,23 @@ QUESTION = Question(
             "The smallest candidate came out for every channel. The plain difference is most negative where "
             "everything is clipped: square it before you sum.",
             partial(search, power=0),
+        ),
+        Slip(
+            "worst_candidate",
+            "This is the candidate with the largest squared error: `argmin` finds the smallest.",
+            partial(search, worst=True),
+        ),
+        Slip(
+            "not_clipped",
+            "Without the clip at T spikes the finest staircase is always the best, so the smallest candidate came out. "
+            "The neuron sends at most T spikes: search with `clip_floor`.",
+            partial(search, clipped=False),
+        ),
+        Slip(
+            "dead_is_one",
+            "A dead channel got the threshold 1. That is for a layer in which all channels are dead; otherwise it gets the "
+            "largest threshold of the others.",
+            seen=dead_is_one,
         ),
         Slip(
             "absolute_difference",

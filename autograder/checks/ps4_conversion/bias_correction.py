@@ -13,7 +13,7 @@ def by_library(error):
     return layers.corrected_by(snnkit.conversion.BiasCorrection(), error)
 
 
-def answer(correction=by_library, sequential=True, add=True):
+def answer(correction=by_library, sequential=True, add=True, fed_on=False):
     """Both functions, with the ways in which they can go wrong."""
 
     def of_layer(activation, average):
@@ -26,14 +26,16 @@ def answer(correction=by_library, sequential=True, add=True):
             error = of_layer(activation, before.mean(0))
             layer.bias = layer.bias + error if add else error
             inputs = layer.run(inputs) if sequential else before
+            if fed_on:
+                inputs = activation.expand(steps, *activation.shape)
 
     return {"bias_correction": of_layer, "correct_biases": of_layers}
 
 
 def cases(rng):
     yield from layers.formula_cases(rng, lambda a, average, steps: call("bias_correction", a, average))
-    wrong = answer(sequential=False)
-    yield from layers.layer_cases(rng, "correct_biases", "bias", lambda case: apart(QUESTION, case, wrong))
+    wrong = answer(sequential=False), answer(fed_on=True)
+    yield from layers.layer_cases(rng, "correct_biases", "bias", lambda case: apart(QUESTION, case, *wrong))
 
 
 def over_space(error):
@@ -104,6 +106,12 @@ QUESTION = Question(
             "is corrected, and hand its spikes to the next: a later layer then mends what the earlier ones still do "
             "wrong.",
             answer(sequential=False),
+        ),
+        Slip(
+            "activations_handed_on",
+            "The next layer is measured on the trained network's activations. It will receive spikes: hand on what the "
+            "corrected layer sends.",
+            answer(fed_on=True),
         ),
         Slip(
             "bias_overwritten",

@@ -77,6 +77,16 @@ QUESTION = Question(
     ),
     cases,
     answer(),
+    facts={
+        "norm.training": (
+            "the norm was left in evaluation mode",
+            "the norm is in training mode afterwards, so that the network's next run changes its statistics",
+        ),
+        "norm is what it was": (
+            "a number of the norm is another than before, such as its momentum or epsilon",
+            "the norm is what it was",
+        ),
+    },
     within=Tolerance(0.0001, 1e-06, "one float32 rounding per operation, a few operations deep"),
     slips=(
         Slip(
@@ -120,6 +130,11 @@ QUESTION = Question(
             "mean_forgotten",
             "The mean is missing: the norm subtracts `norm.running_mean` before it scales.",
             answer(bias_of=lambda scale, before, norm: scale * before + norm.bias),
+        ),
+        Slip(
+            "beta_missing",
+            "beta is missing: the last thing that the norm does is to add `norm.bias`.",
+            answer(bias_of=lambda scale, before, norm: scale * (before - norm.running_mean)),
         ),
         Slip(
             "no_bias_no_answer",

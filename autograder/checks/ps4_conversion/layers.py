@@ -44,7 +44,8 @@ def formula_cases(rng, formula):
         ("one image [1, 2, 3, 3]", (1, 2, 3, 3), 2, np.float32),
     ):
         activation = rng.uniform(0, 2, size=shape).astype(dtype)
-        yield Case("formula", label, formula(activation, rng.uniform(0, 1, size=shape).astype(dtype), steps))
+        asked = formula(activation, rng.uniform(0, 1, size=shape).astype(dtype), steps)
+        yield Case("formula", label, asked, intact=True)
 
 
 def layer_cases(rng, correct, keeps, tells):

@@ -23,11 +23,16 @@ def converted(answer, blocks, readout, images, steps, largest):
     last = torch.nn.Linear(64, 10)
     last.load_state_dict(dict(zip(("weight", "bias"), readout, strict=True)))
     model = torch.nn.Sequential(*(Block(**block) for block in blocks), torch.nn.Flatten(), last)
-    layers = answer["convert"](model.eval().requires_grad_(False), images, steps)
+    model.eval().requires_grad_(False)
+    state = [value.clone() for value in model.state_dict().values()]
+    layers = answer["convert"](model, images.clone(), steps)
     if len(layers) != 3:
         raise ValueError(f"`convert` gave {len(layers)} layers; expected 3")
-    return {
+    found = {
         f"{key} {index}": getattr(layer, key)
         for index, layer in enumerate(layers, start=1)
         for key in ("weight", "bias", "threshold", "initial")
     }
+    darker = answer["convert"](model, images[:64] / 2, steps)
+    kept = all(map(torch.equal, state, model.state_dict().values())) and not model.training
+    return {**found, "darker threshold": darker[0].threshold, "model is what it was": kept}

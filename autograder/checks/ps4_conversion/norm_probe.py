@@ -24,4 +24,10 @@ def left_alone(answer, weight, **asked):
     """What became of what was given, and how many results there are."""
     found, norm = folded(answer, weight, **asked)
     given = {"weight you were given": weight, "norm.weight": norm.weight, "norm.bias": norm.bias}
-    return {**given, "number of results": len(found)}
+    same = norm.eps == asked["eps"] and norm.momentum == 0.1
+    return {
+        **given,
+        "number of results": len(found),
+        "norm.training": norm.training,
+        "norm is what it was": same,
+    }

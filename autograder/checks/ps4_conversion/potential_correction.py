@@ -6,7 +6,7 @@ from autograder.question import Group, Question, Slip, Tolerance, call
 
 from . import layers
 
-WAYS = ("sequential", "rerun", "overwrite", "from_zero")
+WAYS = ("sequential", "rerun", "overwrite", "from_zero", "spikes_on")
 
 
 def by_library(error, steps):
@@ -17,7 +17,9 @@ def no_steps(error, steps):
     return error.mean(0)
 
 
-def answer(correction=by_library, sequential=True, rerun=True, overwrite=True, from_zero=True):
+def answer(
+    correction=by_library, sequential=True, rerun=True, overwrite=True, from_zero=True, spikes_on=True
+):
     """Both functions, with the ways in which they can go wrong."""
 
     def of_layer(activation, average, steps):
@@ -32,6 +34,8 @@ def answer(correction=by_library, sequential=True, rerun=True, overwrite=True, f
             error = of_layer(activation, before.mean(0), steps)
             layer.initial = error if overwrite else start + error
             inputs, plain = layer.run(inputs) if rerun else before, uncorrected
+            if not spikes_on:
+                inputs = activation.expand(steps, *activation.shape)
 
     return {"potential_correction": of_layer, "correct_potentials": of_layers}
 
@@ -106,6 +110,12 @@ QUESTION = Question(
             "is corrected, and hand its spikes to the next: a later layer then mends what the earlier ones still do "
             "wrong.",
             answer(sequential=False),
+        ),
+        Slip(
+            "activations_handed_on",
+            "The next layer is measured on the trained network's activations. It will receive spikes: hand on what the "
+            "corrected layer sends.",
+            answer(spikes_on=False),
         ),
         Slip(
             "old_spikes_handed_on",
