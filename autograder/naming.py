@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 #: Bytes of the longest name.
 LONGEST_NAME = 100
-_SIGNS = frozenset(" .,'’‘ʼ@+()&~_-·‐‑–;!#=")
+_SIGNS = frozenset(" .,'’‘ʼ@+()_-·‐‑–")
 _LETTERS = ("L", "M", "N")
 
 #: How Moodle and Canvas name what they give out: the name kept is what the groups capture.
@@ -46,8 +46,8 @@ def identifier(name: str) -> str:
     """A name that is safe as that of a file and in nbgrader: the name itself wherever it can be."""
     shown = printed(name)
     safe = "".join(one if unicodedata.category(one)[0] in _LETTERS or one in _SIGNS else "_" for one in shown)
-    if not safe[:1].isalnum():
-        safe = f"_{safe[1:]}" if safe[:1] in (".", "-", "=", "+", "@", "~", "#", "") else safe
+    if safe[:1] in ("", ".", "-", "+", "@"):
+        safe = f"_{safe[1:]}"
     safe = safe.rstrip(". ")
     if safe == shown and len(safe.encode()) <= LONGEST_NAME:
         return safe

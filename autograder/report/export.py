@@ -17,6 +17,7 @@ from pathlib import Path
 
 from autograder.course import COURSE_ID, CourseError
 from autograder.graded import Graded
+from autograder.naming import identifier
 from autograder.rendering import duration, shown
 from autograder.report.statistics import questions
 from autograder.result import number
@@ -172,9 +173,10 @@ def read_roster(file: Path) -> dict[str, Person]:
             not values["id"] or "Points Possible" in values["name"]
         ):  # Canvas' second row is none of a student's
             continue
-        if values["id"] in found:
+        student = identifier(values["id"])
+        if student in found:
             raise CourseError(f"the roster {file} has {values['id']!r} twice")
-        found[values["id"]] = Person(**values)
+        found[student] = Person(**values)
     if not found:
         raise CourseError(f"the roster {file} names no student")
     return found

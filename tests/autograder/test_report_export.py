@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from autograder.cli import app
 from autograder.course import COURSE_ID, CourseError, configure
 from autograder.graded import Graded, Mark
+from autograder.naming import identifier
 from autograder.report import store
 from autograder.report.export import (
     NBGRADER,
@@ -107,6 +108,14 @@ def test_canvas_has_its_columns_the_points_and_the_students():
 def test_rosters_of_canvas_moodle_and_ones_own(tmp_path, text, expected):
     (tmp_path / "r.csv").write_text(text, encoding="utf-8")
     assert read_roster(tmp_path / "r.csv") == {"ada": expected}
+
+
+def test_people_are_found_by_the_name_that_their_submission_goes_by(tmp_path):
+    """A Mac writes letters with accents in two parts; a name that no file can have is written in another way."""
+    (tmp_path / "r.csv").write_text("student_id,name\nJose\u0301,J\na/b,A\n", encoding="utf-8")
+    people = read_roster(tmp_path / "r.csv")
+    assert {student: one.name for student, one in people.items()} == {"Jos\xe9": "J", identifier("a/b"): "A"}
+    assert people[identifier("a/b")].id == "a/b"
 
 
 @pytest.mark.parametrize(
