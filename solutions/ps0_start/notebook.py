@@ -203,6 +203,8 @@ def shares(counts):
 #
 # 1. Run everything once from the top: menu *Kernel*, *Restart Kernel and Run All Cells*.
 #    This finds answers that work only because of a cell that you have changed or deleted since.
+#    When it is graded it is run in the same way, from the notebook alone: without your other files, the network, other
+#    programs, and anybody who answers `input()`.
 # 2. Look at the checks once more, and press **Validate** if your JupyterLab has it.
 # 3. Save, under the notebook's own name.
 # 4. Submit: in the *Assignment List*, or as your instructor told you.
