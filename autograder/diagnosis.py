@@ -15,6 +15,10 @@ Right = tuple[int, Seen]
 
 STOPPED = frozenset({"time", "died"})
 """Kinds of failure in which an answer was not heard to its end."""
+PROVED = frozenset({"nothing_returned", "missing_super", "super_arguments"})
+"""Slips of the language that an error's text and the source tell together."""
+LONG = 2.0
+"""Processor time of all cases above which no edits are tried."""
 DOUBTFUL = DESCRIBED - {"swapped_pair"}
 """Descriptions that hold, and whose cause an edit may name better."""
 
@@ -56,11 +60,12 @@ def evidence(
 
 
 def of_language(
-    said: Mapping[str, Said], faults: Mapping[str, Sequence[Fault]], found: Evidence
+    question: Question, said: Mapping[str, Said], faults: Mapping[str, Sequence[Fault]], found: Evidence
 ) -> dict[str, Said]:
     """The sentences with a slip of the language, where no slip of the question is sure.
 
-    A sure one stands below every group that does not speak for itself; another only where nothing is said yet.
+    A sure one stands below every group that does not speak for itself; another only where nothing is said yet. Before a
+    slip that is known by an error's text goes what the source proves.
     """
     open_ = [
         id for id, some in faults.items() if any(one.failure.kind not in SPEAKS_FOR_ITSELF for one in some)
@@ -68,7 +73,10 @@ def of_language(
     if not open_ or not found.failing:
         return dict(said)
     one = told(found)
-    if one is None:
+    own = {slip.id for slip in question.slips}
+    if one is None or (
+        one.id not in PROVED and any(other.sure and other.id in own for other in said.values())
+    ):
         return dict(said)
     return {**said, **dict.fromkeys(open_, one)} if one.sure else {**dict.fromkeys(open_, one), **said}
 
@@ -78,11 +86,18 @@ def _open(group: GroupResult) -> bool:
     return group.failure is not None and group.failure.kind not in SPEAKS_FOR_ITSELF
 
 
-def worth_mending(result: Result) -> bool:
-    """Whether a failing group has no sentence that is sure, or one that only describes its numbers."""
+def worth_mending(question: Question, result: Result) -> bool:
+    """Whether a failing group has no sentence that is sure, or one that only describes its numbers or an error's
+    text.
+
+    An answer that takes long is left: there is time for a few edits only.
+    """
+    if result.seconds > LONG:
+        return False
+    doubtful = DOUBTFUL | {slip.id for slip in question.slips if slip.error is not None}
     lost = [group for group in result.groups if _open(group)]
     return all(group.failure is not None and group.failure.kind not in STOPPED for group in lost) and any(
-        group.slip is None or not group.slip.sure or group.slip.id in DOUBTFUL for group in lost
+        group.slip is None or not group.slip.sure or group.slip.id in doubtful for group in lost
     )
 
 

@@ -203,7 +203,7 @@ class _Judge:
         }:
             every = [one for some in faults.values() for one in some]
             seen_in = evidence(self.question, self.cases, every, right, self.wanted, self.cells)
-            said = of_language(said, faults, seen_in)
+            said = of_language(self.question, said, faults, seen_in)
         return tuple(
             GroupResult(
                 group.id,
@@ -276,7 +276,7 @@ def _mended(
     around: Callable[[], AbstractContextManager[object]],
 ) -> Result:
     """With the edit of its own cells that mends the answer, where no sentence is sure and one is found."""
-    if not worth_mending(result):
+    if not worth_mending(question, result):
         return result
 
     def ask(names: Answer, at: int) -> Seen:

@@ -61,7 +61,7 @@ class _Bench:
 
 def _mended(result: Result, question: Question, seed: int, session: Session, ran: Sequence[str]) -> Result:
     cells = answer_cells(ran, question.names)
-    if not cells or not worth_mending(result):
+    if not cells or not worth_mending(question, result):
         return result
     cases = question.draw(seed)
     bench, places = _Bench(session, question, cases), failing_first(result, cases)

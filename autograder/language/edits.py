@@ -191,7 +191,7 @@ def _names(source: str) -> Mutator:
 
 
 LIKELY: tuple[Mutator, ...] = (
-    faults.comparison, twin, axis, faults.operator, cut, bound, between, factor, sign, faults.part, faults.condition,
+    faults.comparison, between, faults.part, twin, faults.operator, cut, bound, axis, factor, sign, faults.condition,
     faults.number, faults.order, faults.argument, faults.call, faults.statement,
 )  # fmt: skip
 

@@ -239,6 +239,9 @@ def _shapes(pairs: Sequence[Pair]) -> Said | None:
     """An axis too many or too few, or one element."""
     if any(one.got.shape == one.wanted.shape for one in pairs):
         return None
+    if all(one.got.size == one.wanted.size == 0 for one in pairs):
+        said = "What came back is empty and has lost its shape, as an empty list does: a tensor or an array is asked for."
+        return Said("list_for_tensor", said, False)
     same_size = all(one.got.size == one.wanted.size for one in pairs)
     if same_size and all(
         near(one.got.reshape(one.wanted.shape), one.wanted, one.case.within) for one in pairs

@@ -32,7 +32,7 @@ def _arguments(function: ast.FunctionDef) -> list[str]:
 
 def nothing_returned(evidence: Evidence) -> Said | None:
     """None came back, or was used as if something had."""
-    if not every_says(evidence, r"NoneType|is None|\bNone, where"):
+    if not every_says(evidence, r"NoneType|is None|\bNone, where|\(None\)"):
         return None
     for function in evidence.functions:
         returns = _own_returns(function)

@@ -60,7 +60,8 @@ _METHODS = frozenset(
 def not_called(evidence: Evidence) -> Said | None:
     """A method that is named and not called."""
     if not every_says(
-        evidence, r"builtin_function_or_method|'method'|'function'|is (function|method|builtin)"
+        evidence,
+        r"builtin_function_or_method|'method'|'function'|is (a )?(function|method|builtin)|\(a (function|method|builtin)",
     ):
         return None
     called = {id(node.func) for node in ast.walk(evidence.tree) if isinstance(node, ast.Call)}
@@ -109,12 +110,13 @@ def list_for_tensor(evidence: Evidence) -> Said | None:
     if evidence.all_say(
         r"list indices must be|can't multiply sequence|unsupported operand type\(s\) for .*'list'|not list|'list'|"
         r"can only concatenate list|only integer tensors of a single element|tuple indices must be|\bis a list\b"
-    ) or every_says(evidence, r"\bis (a )?list\b(?! whose)"):
+    ) or every_says(evidence, r"is a (list|tuple), where|\(a (list|tuple)\) cannot be used"):
         said = "A list stands where a tensor is needed: `torch.stack(...)` or `torch.tensor(...)` makes one of it."
         return Said("list_for_tensor", said)
     if every_says(
         evidence,
-        r"expected np\.ndarray|got numpy\.ndarray|not numpy\.ndarray|'numpy\.ndarray' object has no attribute",
+        r"expected np\.ndarray|got numpy\.ndarray|not numpy\.ndarray|'numpy\.\w+' object has no attribute|"
+        r"an array of NumPy's|a float(64|32), where",
     ):
         return Said("numpy_for_tensor", "A NumPy array stands where a tensor is needed: stay in torch.")
     return None
@@ -128,6 +130,12 @@ def number_for_tensor(evidence: Evidence) -> Said | None:
         return Said(
             "number_for_tensor", f"`torch.{given[1]}` needs a tensor and was given {given[2]}: {instead}."
         )
+    if every_says(
+        evidence,
+        r"is (a float|an int|True or False), where|\((a float|an int|True or False)\) cannot be used",
+    ):
+        said = "A Python number comes back where a tensor is asked for: no `.item()`, `float(...)` or `int(...)` on the way."
+        return Said("number_for_tensor", said)
     if evidence.all_say(
         r"only one element tensors can be converted|a Tensor with \d+ elements cannot be converted to Scalar|"
         r"only (size-1|length-1|0-dimensional) arrays can be converted"

@@ -45,7 +45,7 @@ KINDS: Mapping[str, frozenset[str]] = {
         "one_hot_without_classes": "",
         "integer_for_float": "whole_numbers rounded dtype_changed types_meet",
         "in_place_on_leaf": "in_place",
-        "detached": "no_gradient",
+        "detached": "no_gradient numpy_for_tensor number_for_tensor list_for_tensor",
         "last_missing": "first_missing one_extra one_too_far return_in_loop",
         "sign": "",
         "reciprocal": "",

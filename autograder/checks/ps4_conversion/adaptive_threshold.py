@@ -159,8 +159,8 @@ QUESTION = Question(
         ),
         Slip(
             "difference_not_squared",
-            "The smallest candidate came out for every channel. The plain difference is most negative where "
-            "everything is clipped: square it before you sum.",
+            "The smallest candidate came out for every channel. It has the largest squared error, and the plain "
+            "difference is most negative there, where everything is clipped: the sum of squares is to be smallest.",
             partial(search, power=0),
         ),
         Slip(
