@@ -54,7 +54,7 @@ class Watch:
         """
         self.note()
         left = self.budget.seconds + self.grace - self.budget.used
-        time_left = self.budget.wall + self.grace - self.budget.passed
+        time_left = self.budget.clock + self.grace - self.budget.passed
         if left < 0 or time_left < 0:
             raise FrameError("timeout", f"it {self.budget}")
         return max(0.01, min(left / (os.cpu_count() or 1), time_left, _LOOK_SECONDS))

@@ -12,6 +12,7 @@ reads the scores from the outputs afterwards. A question's outputs are its messa
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Bool, Dict, Unicode
 
 from autograder.catalogue import OWN, Catalogue
+from autograder.graded import graded_again
 from autograder.notebook import parse
 from autograder.seeds import course_secret, student_seed
 
@@ -58,13 +60,18 @@ class IsolatedExecute(NbGraderPreprocessor):  # type: ignore[misc]
         if problem_set not in catalogue.sets():
             raise ValueError(f"{problem_set!r} has no checks; there are: {', '.join(catalogue.sets())}")
         seed = student_seed(course_secret(Path(self.secret_file)), student)
-        graded, shown = runner.play(
+        play = partial(
+            runner.play,
             parse(nb).cells,
             catalogue.questions(problem_set),
             seed,
             Limits(**self.limits),
             workers=shared_warm_parent(Path(self.folder), unsafe=self.unsafe),
         )
+        graded, shown = play()
+        if graded.stops:  # nbgrader grades one after the other: this is alone as well
+            first, (graded, shown) = graded, play()
+            self.log.warning("%s: %s", student, graded_again(first, graded).remarks[-1])
         for cell, outputs in zip(nb.cells, shown, strict=True):
             if cell.cell_type == "code":
                 cell.outputs = list(map(_node, outputs))

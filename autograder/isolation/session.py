@@ -150,7 +150,7 @@ class Session:
         return ended
 
     def _budget(self, seconds: float) -> Budget:
-        return Budget(seconds, self.limits.wall_factor * seconds)
+        return Budget(seconds, self.limits.wall_factor * seconds, beside=0.0)
 
     @property
     def _spent(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic, process_time
 from types import FrameType
 from typing import TypeVar
@@ -20,6 +20,8 @@ __all__ = ["Budget", "TimeLimit", "able", "call", "not_reached", "stopped"]
 TICK_S, LEAST_S = 0.05, 0.0001
 #: Seconds between two interruptions of code that swallows them.
 AGAIN_S = 0.2
+#: Seconds that may pass for each second of processor time: about as many programs may want the same processor.
+BESIDE = 60.0
 
 T = TypeVar("T")
 
@@ -30,21 +32,30 @@ class TimeLimit(BaseException):
 
 @dataclass
 class Budget:
-    """Processor seconds that calls may use together, and seconds that may pass meanwhile; what they took so far."""
+    """Processor seconds that calls may use together, and seconds that may pass meanwhile; what they took so far.
+
+    Who uses processor time does not sleep: for each second of it, ``beside`` more may pass, which others on the machine take.
+    """
 
     seconds: float
     wall: float
     used: float = 0.0
     passed: float = 0.0
+    beside: float = BESIDE
+
+    @property
+    def clock(self) -> float:
+        """Seconds that may pass."""
+        return self.wall + self.beside * self.used
 
     @property
     def over(self) -> bool:
         """Whether one of the two is used up."""
-        return self.used > self.seconds or self.passed > self.wall
+        return self.used > self.seconds or self.passed > self.clock
 
     def plus(self, used: float, passed: float) -> Budget:
         """The budget when so much more was taken."""
-        return Budget(self.seconds, self.wall, self.used + used, self.passed + passed)
+        return replace(self, used=self.used + used, passed=self.passed + passed)
 
     def charge(self, used: float, passed: float) -> None:
         """Note that so much more was taken."""
@@ -58,8 +69,8 @@ class Budget:
     def __str__(self) -> str:
         if self.used <= self.seconds and self.passed > self.wall:
             return (
-                f"took {self.passed:.1f} s by the clock, where {self.wall:g} s may pass, "
-                f"with {self.used:.1f} s of processor time"
+                f"took {self.passed:.1f} s by the clock with {self.used:.1f} s of processor time, "
+                f"where {self.wall:.4g} s may be spent waiting"
             )
         return f"used {self.used:.1f} s of {self.seconds:.4g} s of processor time"
 
@@ -111,7 +122,7 @@ def call(function: Callable[[], T], budget: Budget) -> T:
 
 def _pause(budget: Budget) -> float:
     """Seconds until the clocks are looked at again."""
-    left = min(budget.seconds - budget.used, budget.wall - budget.passed)
+    left = min(budget.seconds - budget.used, budget.clock - budget.passed)
     return TICK_S if left < 0 else max(LEAST_S, min(left, TICK_S))
 
 

@@ -21,6 +21,7 @@ from traitlets.config import Config
 
 from autograder.course import configure
 from autograder.isolation import preprocessor
+from autograder.isolation.limits import Limits
 from autograder.isolation.preprocessor import IsolatedExecute, use_isolation
 from autograder.isolation.source import WarmParent
 from autograder.result import Result
@@ -51,9 +52,9 @@ def toy_set(monkeypatch: pytest.MonkeyPatch, warm_parent: WarmParent) -> None:
     monkeypatch.setattr(preprocessor, "shared_warm_parent", lambda folder, unsafe=False: warm_parent)
 
 
-def executed(content: list[dict[str, Any]], folder: Path) -> Any:
+def executed(content: list[dict[str, Any]], folder: Path, limits: Limits = NORMAL) -> Any:
     node = nbformat.reads(notebook(content).decode(), as_version=4)
-    config = use_isolation(Config(), folder, limits=NORMAL)
+    config = use_isolation(Config(), folder, limits=limits)
     resources = {"nbgrader": {"assignment": "toy", "student": "ada"}}
     done, _ = IsolatedExecute(config=config).preprocess(node, resources)
     nbformat.validate(done)
@@ -85,6 +86,26 @@ def test_what_a_cell_did_is_shown(tmp_path: Path) -> None:
     assert "ended the Python process" in output.evalue
     assert determine_grade(by_id["double"])[0] == 0
     assert determine_grade(by_id["slope"])[0] == 2
+
+
+def test_what_a_limit_of_time_stops_is_run_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = []
+    whole = preprocessor.runner.play
+
+    def play(*arguments: Any, **named: Any) -> Any:
+        played.append(whole(*arguments, **named))
+        return played[-1]
+
+    monkeypatch.setattr(preprocessor.runner, "play", play)
+    looping = cells({**RIGHT, "answer_double": "def double(x):\n    while True: pass"})
+    with caplog.at_level("WARNING"):
+        done = executed(looping, tmp_path, SHORT)
+    assert len(played) == 2
+    assert "ada: stopped by a limit of time, and stopped again" in caplog.text
+    by_id = {cell.metadata.nbgrader.grade_id: cell for cell in done.cells}
+    assert [determine_grade(by_id[name])[0] for name in ("double", "slope")] == [0, 2]
 
 
 def test_an_assignment_without_checks_is_an_error(tmp_path: Path) -> None:
