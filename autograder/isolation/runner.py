@@ -112,14 +112,18 @@ def play(
         IsolationError: a worker could not be started.
     """
     begun = time.perf_counter()
-    session = Session(workers, library_copy(questions, workers.copies), limits)
-    with session:
+
+    def begun_anew() -> Session:
+        return Session(workers, library_copy(questions, workers.copies), limits)
+
+    with begun_anew() as session:
         outcomes = told(list(grade_cells(cells, questions, seed, session)), questions)
         seconds = round(time.perf_counter() - begun, 4)
         restarts = session.restarts
+        outcomes = with_references(outcomes, questions, seed, begun_anew)
         outcomes = with_edits(outcomes, questions, seed, session)
     used = taken(outcomes, questions)
-    outcomes = noted(with_references(outcomes, questions, seed, session.another), used)
+    outcomes = noted(outcomes, used)
     graded = Graded(
         student,
         _marks(outcomes, questions),

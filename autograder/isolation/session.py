@@ -125,10 +125,6 @@ class Session:
     ) -> None:
         self.close()
 
-    def another(self) -> Session:
-        """A session like this one, at its beginning."""
-        return Session(self.workers, self.copy, self.limits, frame_limits=self.frame_limits)
-
     @property
     def ran(self) -> list[str]:
         """The cells that were run, in order."""
