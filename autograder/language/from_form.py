@@ -61,10 +61,16 @@ def missing_super(evidence: Evidence) -> Said | None:
             if evidence.all_say(r"__init__\(\) call|super\(\)|has no attribute '\w+'"):
                 said = f"`{one.name}.__init__` does not call `super().__init__(...)`, and so its base class is not made."
                 return Said("missing_super", said)
-        elif calls and not calls[0].args and not calls[0].keywords:
-            missing = evidence.all_say(r"__init__\(\) missing \d+ required positional arguments?: ([^(,]*)")
-            if missing:
-                said = f"`super().__init__()` in `{one.name}` is called without what the base class needs: {missing[1].strip()}."
+        elif (
+            calls
+            and not calls[0].args
+            and not calls[0].keywords
+            and not ast.unparse(one.bases[0]).endswith("Module")
+        ):
+            missing = evidence.all_say(r"(\w+)\(\) missing \d+ required positional arguments?: ([^(,]*)")
+            if missing and missing[1] not in evidence.names:
+                needed = missing[2].strip()
+                said = f"`super().__init__()` in `{one.name}` is called without what the base class needs: {needed}."
                 return Said("super_arguments", said)
     return None
 

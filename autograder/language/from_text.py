@@ -101,12 +101,11 @@ def list_for_tensor(evidence: Evidence) -> Said | None:
     if attribute:
         kind = {"list": "list_for_tensor", "tuple": "list_for_tensor"}.get(attribute[1], "number_for_tensor")
         article = "an" if attribute[1] == "int" else "a"
-        said = f"Here stands {article} {attribute[1]} where a tensor is needed (`.{attribute[2]}` is asked of it): "
-        return Said(
-            kind,
-            said
-            + "`torch.stack` makes one of a list of tensors; without `.item()` and `float()` it stays one.",
+        said = (
+            f"`.{attribute[2]}` is asked of {article} {attribute[1]}, which has none: for that it must be a tensor. "
+            "`torch.stack` makes one of a list of tensors; without `.item()` and `float()` it stays one."
         )
+        return Said(kind, said)
     if evidence.all_say(
         r"list indices must be|can't multiply sequence|unsupported operand type\(s\) for .*'list'|not list|'list'|"
         r"can only concatenate list|only integer tensors of a single element|tuple indices must be|\bis a list\b"

@@ -65,7 +65,11 @@ def test_the_right_answer_is_told_nothing():
         (("x, gain):", "x):"), "other_arguments", "`centre` is called with 2 arguments and takes 1"),
         (("x.mean(0)\n", "x.mean(0)\n    if x > 1: pass\n"), "if_on_tensor", "torch.where(condition, a, b)"),
         (("x.mean(0)", "x.mean(2)"), "no_such_axis", "no such axis"),
-        (("x.mean(0)", "x.tolist().mean(0)"), "list_for_tensor", "a list where a tensor is needed"),
+        (
+            ("x.mean(0)", "x.tolist().mean(0)"),
+            "list_for_tensor",
+            "`.mean` is asked of a list, which has none",
+        ),
         (("gain * x.mean(0)", "torch.exp(gain)"), "number_for_tensor", "`math.exp` is for numbers"),
         (("gain * x.mean(0)", "gain * x.mean(0); x *= 1"), "in_place_on_leaf", "`x *= 1` in line 2"),
         (("x.mean(0)", "x.detach().mean(0)"), "no_gradient", "`.detach` in line 2 cuts it off"),
@@ -119,6 +123,28 @@ def test_slips_in_a_class(change, id, words):
     said = asked(TWICE.replace(*change), MODULE).groups[0].slip
     assert said.id == id
     assert words in said.sentence
+
+
+SCALED = """
+class Base(torch.nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+class Twice(Base):
+    def __init__(self, factor):
+        super().__init__({})
+
+    def forward(self, x):
+        return self.factor * x
+"""
+
+
+def test_a_base_class_that_needs_arguments():
+    assert asked(SCALED.format("factor"), MODULE).score == 1.0
+    said = asked(SCALED.format(""), MODULE).groups[0].slip
+    assert said.id == "super_arguments"
+    assert "in `Twice` is called without what the base class needs: 'factor'" in said.sentence
 
 
 SERIES = Question(

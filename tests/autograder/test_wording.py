@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from autograder.catalogue import OWN, Catalogue
 from autograder.comparing import compare
 from autograder.judging import run
 from autograder.message import plain
@@ -87,3 +89,11 @@ def test_an_error_is_told_once():
     assert "another: the same as above." in text
     assert "..\n" not in f"{text}\n"
     assert plain(run(TWO, {})).count("f is not defined") == 1
+
+
+def test_the_theorem_speaks_in_its_own_words():
+    question = Catalogue(OWN)["ps5.theorem"]
+    text = plain(run(question, {"verdict": lambda count, v_end, threshold, steps: ("even", 0)}))
+    assert re.search(
+        r'case\[\d+\] at count = \d+, v_end = \S+: you called it "even"; it is "(extra|missing)"', text
+    )

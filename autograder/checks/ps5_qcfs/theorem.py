@@ -12,7 +12,7 @@ from .neurons import quarters, run
 
 def verdicts(answer, count, v_end, threshold, steps):
     """Name (as its place in the list) and number of spikes for each pair of count and potential."""
-    names = ("even", "silent", "saturated", "extra", "missing")
+    names = ("even", "silent", "saturated", "extra", "missing")  # in the order of NAMES
     cases, numbers = [], []
     for n, v in zip(count.tolist(), v_end.tolist(), strict=True):
         name, number = answer["verdict"](n, v, threshold, steps)
@@ -23,6 +23,7 @@ def verdicts(answer, count, v_end, threshold, steps):
     return {"case": cases, "excess": numbers}
 
 
+NAMES = ("even", "silent", "saturated", "extra", "missing")
 EVEN, SILENT, SATURATED, EXTRA, MISSING = range(5)
 
 
@@ -92,6 +93,7 @@ QUESTION = Question(
     cases,
     ("verdict",),
     values,
+    words={"case": NAMES},
     tensors=False,
     within=Tolerance(0.0, 1e-09, "names and whole numbers"),
     slips=(
