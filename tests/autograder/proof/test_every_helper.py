@@ -10,7 +10,7 @@ from autograder.follow_on import names_of
 from autograder.isolation import runner
 from autograder.isolation.limits import Limits
 from autograder.judging import PUBLIC_SEED, run
-from autograder.notebook import read
+from autograder.notebook import Cell, Notebook, read
 from autograder.proof import paths, samples
 from autograder.proof.play import cells_before, play
 from autograder.proof.samples import SOLUTION, Sample, Variant
@@ -86,6 +86,29 @@ def test_a_helper_that_raises_costs_its_own_points_in_the_notebook(problem_set, 
         )  # fmt: skip
 
     assert lost(play(handed_in, questions, ask).values()) == {questions[name].id}
+
+
+def in_cells(*sources):
+    """A notebook of these cells; one that calls ``check`` is a question's."""
+    return Notebook(tuple(Cell(one, graded=one.startswith("check("), grade_id=one[:20]) for one in sources))
+
+
+@pytest.mark.slow
+def test_a_reference_that_was_taken_in_a_real_kernel():
+    """It is no answer to its own question, also inside of a function, and does for a later one."""
+    setup = "import torch\nfrom autograder import check, use_reference\nfrom torch import nn"
+    given = 'course = use_reference("clip_floor")\ndef clip_floor(*arguments):\n    return course(*arguments)'
+    answer = samples.reference(ROOT, "ps4_conversion")[f"adaptive_threshold{ANSWER}"]
+    own, later = paths.in_kernel(
+        in_cells(setup, given, answer, 'check("ps4.clip_floor")', 'check("ps4.adaptive_threshold")')
+    )
+    assert own.score == 0
+    assert "used the reference for `clip_floor`" in own.remarks
+    assert all(
+        "the course's own `clip_floor`, from use_reference" in one.sentence for one in own.failed.values()
+    )
+    assert later.score == later.points
+    assert not [remark for remark in later.remarks if "clip_floor" in remark]
 
 
 @pytest.mark.slow
