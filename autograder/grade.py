@@ -33,8 +33,8 @@ from autograder.groups import ALONE, Groups
 from autograder.isolation.limits import Limits
 from autograder.message import plain
 from autograder.naming import printed
-from autograder.notebook import Cell, Notebook, NotebookError, answers_before, by_name, read
-from autograder.restoring import restore, untouched, written_beside
+from autograder.notebook import Cell, Notebook, NotebookError, answers_before, read
+from autograder.restoring import restore, written_answers
 from autograder.seeds import course_secret, student_seed
 
 #: Hears of each submission that was graded: how many are done, of how many, and whose it is.
@@ -307,7 +307,7 @@ def _one_for_each(collected: Sequence[Submission], groups: Groups) -> Iterator[S
 def _graded(plan: Grading, works: Mapping[str, Work], released: Notebook) -> Iterator[Graded]:
     """Grade what waits; the notebook that a person reads is written before the outcome is handed on."""
     if not plan.execution.isolated:
-        yield from _by_nbgrader(plan, works)
+        yield from _by_nbgrader(plan, works, released)
         return
     jobs = [work.job for work in works.values()]
     limits, unsafe = plan.execution.limits, plan.execution.unsafe
@@ -331,29 +331,16 @@ def _complete(work: Work, graded: Graded, released: Notebook) -> Graded:
     known = replace(graded, remarks=remarks, handed_in=work.waiting.handed_in)
     if graded.problem:
         return known
-    cells = by_name(work.cells)
-    beside = {
-        cell.grade_id
-        for cell in released.cells
-        if cell.manual and untouched(cells[cell.grade_id], cell)
-        if written_beside(work.cells, released.cells, cell.grade_id)
-    }
+    written, more = written_answers(work.cells, released.cells)
     questions = {
-        cell.grade_id: _mark(
-            cell,
-            graded.questions.get(cell.grade_id),
-            written=cell.grade_id in beside or not untouched(cells[cell.grade_id], cell),
-        )
+        cell.grade_id: _mark(cell, graded.questions.get(cell.grade_id), cell.grade_id in written)
         for cell in released.cells
         if cell.graded
     }
-    more = [
-        f"`{name}` was left as it was, but something stands near it: a person reads that" for name in beside
-    ]
-    return replace(known, questions=questions, remarks=(*known.remarks, *sorted(more)))
+    return replace(known, questions=questions, remarks=(*known.remarks, *more))
 
 
-def _mark(released: Cell, checked: Mark | None, *, written: bool) -> Mark:
+def _mark(released: Cell, checked: Mark | None, written: bool) -> Mark:
     """What a graded cell gets; an answer that a person reads gets nothing where nothing was written."""
     if checked is not None:
         return replace(checked, points=released.points)
@@ -362,14 +349,20 @@ def _mark(released: Cell, checked: Mark | None, *, written: bool) -> Mark:
     return Mark(released.points, 0.0, fault="no check grades this question")
 
 
-def _by_nbgrader(plan: Grading, works: Mapping[str, Work]) -> Iterator[Graded]:
+def _by_nbgrader(plan: Grading, works: Mapping[str, Work], released: Notebook) -> Iterator[Graded]:
     """Grade what waits with unmodified nbgrader."""
     from autograder.stock import autograde_with_nbgrader
 
     timeout = plan.execution.cell_timeout
     for graded in autograde_with_nbgrader(plan.course, plan.problem_set, list(works), timeout):
-        before = works[graded.student].waiting
-        yield replace(graded, remarks=before.remarks, handed_in=before.handed_in)
+        work = works[graded.student]
+        written, more = written_answers(work.cells, released.cells)
+        marks = {
+            name: replace(mark, auto=None) if mark.manual and name in written and not mark.auto else mark
+            for name, mark in graded.questions.items()
+        }
+        remarks = (*work.waiting.remarks, *more)
+        yield replace(graded, questions=marks, remarks=remarks, handed_in=work.waiting.handed_in)
 
 
 def _of_students(plan: Grading, outcomes: Iterable[Graded]) -> Iterator[Graded]:

@@ -193,3 +193,24 @@ def written_beside(cells: Sequence[Cell], released: Sequence[Cell], name: str) -
                 break
             near.append(cell)
     return any("".join(cell.source.split()) not in theirs or _pictures(cell) for cell in near)
+
+
+def written_answers(cells: Sequence[Cell], released: Sequence[Cell]) -> tuple[frozenset[str], list[str]]:
+    """Names of the answers that a person has to read, as something was written there or near, and remarks.
+
+    Args:
+        cells: of the submission, see :func:`restore`.
+        released: of the notebook that was handed out.
+    """
+    found = by_name(cells)
+    manual = [cell for cell in released if cell.manual]
+    here = {cell.grade_id for cell in manual if not untouched(found[cell.grade_id], cell)}
+    near = [
+        cell.grade_id
+        for cell in manual
+        if cell.grade_id not in here and written_beside(cells, released, cell.grade_id)
+    ]
+    said = [
+        f"`{name}` was left as it was, but something stands near it: a person reads that" for name in near
+    ]
+    return frozenset((*here, *near)), said

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from autograder.grade import Work, _complete
+from autograder import stock
+from autograder.grade import Grading, Work, _by_nbgrader, _complete
 from autograder.graded import Graded, Mark
 from autograder.notebook import Cell, Notebook
 from autograder.restoring import restore
@@ -49,3 +51,14 @@ def test_what_was_written_anywhere_near_is_read(cells, score, told):
     assert got.remarks[0] == "known before"
     said = "`why` was left as it was, but something stands near it: a person reads that"
     assert (said in got.remarks) == told
+
+
+@pytest.mark.parametrize(("near", "score"), [(True, None), (False, 0.0)])
+def test_stock_nbgrader_s_zero_is_pending_too_where_something_stands_near(monkeypatch, near, score):
+    restored, _ = restore((CHECK, ASKED, STUB, *([OWN] if near else [])), RELEASED.cells)
+    work = Work("key", 1, RELEASED, tuple(restored), Graded("ada"))
+    theirs = Graded("ada", {"a": Mark(1.0, 0.0), "why": Mark(4.0, 0.0, manual=True)})
+    monkeypatch.setattr(stock, "autograde_with_nbgrader", lambda *arguments: [theirs])
+    (got,) = _by_nbgrader(Grading(Path(), "ps", Path()), {"ada": work}, RELEASED)
+    assert got.questions == {"a": Mark(1.0, 0.0), "why": Mark(4.0, score, manual=True)}
+    assert bool(got.remarks) == near
