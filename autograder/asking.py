@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from autograder.isolation.sandbox import IsolationError
 from autograder.isolation.session import Reply, Session
 from autograder.judging import judge
@@ -83,14 +85,15 @@ def ask(session: Session, question: Question, seed: int) -> tuple[Result, str]:
             question.id,
         )
         seen = [seen_of(reply) for reply in answers.replies]
-        result = judge(
-            question,
-            cases,
-            lambda at, case: seen[at],
-            seed=seed,
-            printed=answers.printed,
-            cells=session.ran,
-        )
+        with np.errstate(all="ignore"):  # a student's numbers may be anything
+            result = judge(
+                question,
+                cases,
+                lambda at, case: seen[at],
+                seed=seed,
+                printed=answers.printed,
+                cells=session.ran,
+            )
         result = timed(result, answers.seconds, session.limits.cell_seconds)
         result = paced(question, result, lambda call: _seen_alone(session, question, call))
     except IsolationError:

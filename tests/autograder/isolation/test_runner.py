@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -170,3 +171,17 @@ def test_the_words_are_the_same_in_isolation_and_in_the_notebook(warm_parent: Wa
         assert replace(mark.result, hints=(), seconds=0.0, allowed=0.0) == replace(
             result, seconds=0.0, allowed=0.0
         )
+
+
+def test_numbers_beyond_all_bounds_are_compared_in_silence(warm_parent: WarmParent) -> None:
+    answers = {
+        **RIGHT,
+        "answer_double": "import numpy as np\ndef double(x): return np.full(x.shape, np.inf)",
+        "answer_slope": "import torch\ndef cube(x): return x * torch.tensor(float('nan'))",
+        "answer_energy": "def energy(x): return float('-inf')",
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        graded = grade(warm_parent, cells(answers))
+    assert scores(graded) == [0.0, 0.0, 0.0]
+    assert not any(mark.fault for mark in graded.questions.values())

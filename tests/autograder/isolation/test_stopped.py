@@ -7,6 +7,7 @@ import pytest
 from autograder.graded import Graded, Trouble
 from autograder.isolation.source import WarmParent
 from autograder.report.feedback import feedback
+from autograder.report.statistics import stops
 from autograder.result import Result
 
 from .test_runner import grade, said, scores
@@ -72,6 +73,9 @@ def test_what_no_question_needed_is_for_the_instructor_only(warm_parent: WarmPar
     ]
     assert not any(remarks(graded, name) for name in graded.questions)
     assert "ZeroDivisionError" not in feedback("toy", graded).decode()
+    assert "raised an error: ZeroDivisionError: division by zero, in the line `1 / 0`" in {
+        one.what for one in stops([graded])
+    }
 
 
 def test_a_cell_that_was_mended_below_is_not_told(warm_parent: WarmParent) -> None:
