@@ -17,7 +17,7 @@ from autograder.judging import judge
 from autograder.pace import paced
 from autograder.perform import Seen
 from autograder.question import Call, Question
-from autograder.result import Failure, GroupResult, Result, timed
+from autograder.result import Failure, GroupResult, Result, timed, with_fault
 
 
 @cache
@@ -95,17 +95,22 @@ def ask(session: Session, question: Question, seed: int) -> tuple[Result, str]:
                 cells=session.ran,
             )
         result = timed(result, answers.seconds, session.limits.cell_seconds)
+    except IsolationError:
+        raise
+    except Exception as error:  # of the question
+        return _not_judged(question, seed), f"{type(error).__name__}: {error}"
+    try:
         result = paced(question, result, lambda call: _seen_alone(session, question, call))
     except IsolationError:
         raise
-    except Exception as error:  # of the question, or a comparison that met arrays it was not written for
-        return _not_judged(question, seed), f"{type(error).__name__}: {error}"
+    except Exception as error:
+        result = with_fault(result, error)
     return result, result.fault
 
 
 def _not_judged(question: Question, seed: int) -> Result:
-    said = "this could not be compared with what is right; that may be the question's fault, and your teacher is told"
-    failure = Failure("form", said, 0, "")
+    said = "our mistake, not yours: this could not be compared with what is right; your teacher is told"
+    failure = Failure("fault", said, 0, "")
     groups = tuple(
         GroupResult(group.id, group.title, group.points, 0.0, 0, failure) for group in question.groups
     )

@@ -25,7 +25,7 @@ from autograder.noticed import of_state, of_withheld
 from autograder.perform import line_of
 from autograder.question import Question
 from autograder.reference import taken
-from autograder.result import Result
+from autograder.result import Result, with_fault
 from autograder.second_try import cells_run, second_try
 from autograder.state import Baseline
 
@@ -189,15 +189,18 @@ def _checked(
     used: list[str] = []
     around = partial(_as_graded, catalogue.withheld(asked.id), used)
     first = run(asked, namespace, seed=seed, hint=hint, around=around)
-    result = second_try(
-        asked,
-        namespace,
-        first,
-        find=partial(find, places=places),
-        files=_references(asked.id, places),
-        ask=partial(run, seed=seed, around=partial(_as_graded, catalogue.withheld(asked.id), [])),
-        cells=cells_run(),
-    )
+    try:
+        result = second_try(
+            asked,
+            namespace,
+            first,
+            find=partial(find, places=places),
+            files=_references(asked.id, places),
+            ask=partial(run, seed=seed, around=partial(_as_graded, catalogue.withheld(asked.id), [])),
+            cells=cells_run(),
+        )
+    except Exception as error:
+        result = with_fault(first, error)
     _LAST[asked.id] = result, asked, namespace
     remark = of_withheld(result, used if result.score == first.score else ())
     more = (*([remark] if remark else []), *_given(asked.id, catalogue))

@@ -20,7 +20,7 @@ from autograder.pace import paced
 from autograder.perform import Seen, attempt, materialise, perform, quiet
 from autograder.question import Answer, Arrays, Call, Case, Group, Question, Slip
 from autograder.reference import asking
-from autograder.result import Failure, GroupResult, Result
+from autograder.result import Failure, GroupResult, Result, Said, with_fault
 from autograder.time_of_check import Time
 from autograder.wording import vocabulary
 
@@ -187,23 +187,32 @@ class _Judge:
                     break
         return faults, right
 
-    def groups_judged(self) -> tuple[GroupResult, ...]:
-        """Outcome of each group."""
-        found = {id: self.group(group) for id, group in self.groups.items()}
-        faults = {id: failing for id, (failing, _) in found.items() if failing}
-        right = [one for _, rights in found.values() for one in rights]
+    def said(
+        self, faults: Mapping[str, list[Fault]], right: Sequence[tuple[int, Seen]]
+    ) -> Mapping[str, Said]:
+        """The slip that is told below each failing group."""
         said = named(
             faults,
             self.question.slips,
             self.explains,
             lambda slip: {self.cases[at].group for at, seen in right if self.contradicts(slip, at, seen)},
         )
-        if faults and not {one.id for one in said.values() if one.sure} & {
-            slip.id for slip in self.question.slips
-        }:
-            every = [one for some in faults.values() for one in some]
-            seen_in = evidence(self.question, self.cases, every, right, self.wanted, self.cells)
-            said = of_language(self.question, said, faults, seen_in)
+        if {one.id for one in said.values() if one.sure} & {slip.id for slip in self.question.slips}:
+            return said
+        every = [one for some in faults.values() for one in some]
+        seen_in = evidence(self.question, self.cases, every, right, self.wanted, self.cells)
+        return of_language(self.question, said, faults, seen_in)
+
+    def groups_judged(self) -> tuple[GroupResult, ...]:
+        """Outcome of each group."""
+        found = {id: self.group(group) for id, group in self.groups.items()}
+        faults = {id: failing for id, (failing, _) in found.items() if failing}
+        said: Mapping[str, Said] = {}
+        if faults:
+            try:
+                said = self.said(faults, [one for _, rights in found.values() for one in rights])
+            except Exception as error:  # what is told of a fault costs no points
+                self.faults.append(f"diagnosis: {type(error).__name__}: {error}")
         return tuple(
             GroupResult(
                 group.id,
@@ -324,9 +333,13 @@ def run(
         ran = remembered(answer) if cells is None else cells
         cases = question.draw(seed)
         result = judge(question, cases, see, seed=seed, hint=hint, cells=ran)
-        result = paced(question, time.told(result), see_pace)
-        if own := answer_cells(ran, question.names):
-            result = _mended(question, cases, answer, own, result, around)
+        result = time.told(result)
+        try:
+            result = paced(question, result, see_pace)
+            if own := answer_cells(ran, question.names):
+                result = _mended(question, cases, answer, own, result, around)
+        except Exception as error:
+            result = with_fault(result, error)
     return replace(result, printed=printed.getvalue())
 
 
