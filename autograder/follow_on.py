@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dis
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from types import CodeType
 
 from autograder.question import Question
@@ -31,13 +32,24 @@ def _codes(code: CodeType) -> Iterable[CodeType]:
             yield from _codes(constant)
 
 
-@cache
-def names_of(source: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The names that a cell binds and the global ones that it reads; all its words where it is not plain Python."""
+def _compiled(source: str) -> CodeType | None:
+    """A cell without its magics; None where it is not plain Python."""
     text = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))
     try:
-        code = compile(text, "<cell>", "exec", dont_inherit=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of the student's text, and not for the page that is written here
+            return compile(text, "<cell>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+@lru_cache(maxsize=4096)
+def names_of(source: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that a cell binds and the global ones that it reads; all its words where it is not plain Python."""
+    code = _compiled(source)
+    if code is None:
         words = frozenset(re.findall(r"[^\W\d]\w*", source))
         return words, words
     steps = [step for one in _codes(code) for step in dis.get_instructions(one)]
@@ -81,8 +93,18 @@ class Carried:
 
 
 def references_taken(source: str) -> list[str]:
-    """The arguments of a cell's calls of ``use_reference``."""
-    return _TAKEN.findall(source)
+    """The arguments of a cell's calls of ``use_reference``; not what a comment says."""
+    return [name for name in _TAKEN.findall(source) if name in _texts(source)]
+
+
+@lru_cache(maxsize=4096)
+def _texts(source: str) -> frozenset[str]:
+    """The texts that a cell's code holds; all its words where it is not plain Python."""
+    code = _compiled(source)
+    if code is None:
+        return frozenset(re.findall(r"[\w.]+", source))
+    constants = (constant for one in _codes(code) for constant in one.co_consts)
+    return frozenset(constant for constant in constants if isinstance(constant, str))
 
 
 def taken_remark(name: str) -> str:

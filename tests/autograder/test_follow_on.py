@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -77,6 +78,9 @@ def test_what_a_cell_binds_and_reads():
     assert names_of(source) == ({"m", "k", "f"}, {"other", "top", "inner", "g", "k"})
     assert names_of("%matplotlib inline\n!ls\ndef f(): return g()") == ({"f"}, {"g"})
     assert {"double", "x"} <= names_of("def broken(:\n double(x)")[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert names_of("pattern = '\\d'") == ({"pattern"}, set())
 
 
 def test_names_carry_the_helpers_of_the_cells_that_bound_them(questions):
@@ -223,3 +227,5 @@ def test_a_cell_that_failed_for_want_of_the_helper_is_run_again(questions):
 def test_calls_of_use_reference_are_read_from_the_source():
     source = "kernel = use_reference(\"kernel\")\ntrain = autograder.use_reference( 'toy.a.train' )\nuse_reference(name)"
     assert references_taken(source) == ["kernel", "toy.a.train"]
+    assert references_taken('# use_reference("kernel") is for cowards\nx = 1') == []
+    assert references_taken('def broken(:\n    use_reference("kernel")') == ["kernel"]
