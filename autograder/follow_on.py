@@ -18,6 +18,7 @@ from autograder.question import Question
 from autograder.reference import helpers
 from autograder.result import GroupResult, Result, number
 
+LONGEST_CELL = 100_000
 _TAKEN = re.compile(r"""\buse_reference\(\s*["']([\w.]+)["']""")
 _NO_FAULT_OF_THE_CODE = ("missing", "unanswered", "time", "died", "unrun")
 
@@ -33,7 +34,9 @@ def _codes(code: CodeType) -> Iterable[CodeType]:
 
 
 def _compiled(source: str) -> CodeType | None:
-    """A cell without its magics; None where it is not plain Python."""
+    """A cell without its magics; None where it is not plain Python, or so long that reading its code takes seconds."""
+    if len(source) > LONGEST_CELL:
+        return None
     text = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))
     try:
         with warnings.catch_warnings():

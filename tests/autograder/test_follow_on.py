@@ -229,3 +229,9 @@ def test_calls_of_use_reference_are_read_from_the_source():
     assert references_taken(source) == ["kernel", "toy.a.train"]
     assert references_taken('# use_reference("kernel") is for cowards\nx = 1') == []
     assert references_taken('def broken(:\n    use_reference("kernel")') == ["kernel"]
+
+
+def test_a_cell_that_is_very_long_is_not_compiled() -> None:
+    source = "x = 1  # and y\n" * 10_000
+    assert names_of(source) == (frozenset({"x", "and", "y"}),) * 2
+    assert names_of(source[:150]) == (frozenset({"x"}), frozenset())
