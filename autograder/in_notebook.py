@@ -188,6 +188,12 @@ def _checked(
     catalogue, asked = _found(question, places)
     used: list[str] = []
     around = partial(_as_graded, catalogue.withheld(asked.id), used)
+
+    def ask(one: Question, names: Mapping[str, Any]) -> Result:
+        """In silence; of an earlier question only the points are asked for, and not what would mend it."""
+        silent = partial(_as_graded, catalogue.withheld(one.id), [])
+        return run(one, names, seed=seed, cells=None if one.id == asked.id else (), around=silent)
+
     first = run(asked, namespace, seed=seed, hint=hint, around=around)
     try:
         result = second_try(
@@ -196,7 +202,7 @@ def _checked(
             first,
             find=partial(find, places=places),
             files=_references(asked.id, places),
-            ask=partial(run, seed=seed, around=partial(_as_graded, catalogue.withheld(asked.id), [])),
+            ask=ask,
             cells=cells_run(),
         )
     except Exception as error:
