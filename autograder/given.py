@@ -145,34 +145,40 @@ def _imported(node: ast.Import | ast.ImportFrom) -> set[str]:
 
 
 def binds(node: ast.AST) -> set[str]:
-    """Names that a statement binds or deletes where it stands."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {node.name}
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return _imported(node)
-    if isinstance(node, ast.Lambda):
-        return set()
-    own = {node.id} if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load) else set()
-    return own.union(*map(binds, ast.iter_child_nodes(node)))
+    """Names that a statement binds or deletes where it stands; an assignment within an expression is passed over."""
+    found: set[str] = set()
+    left = [node]
+    while left:
+        one = left.pop()
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(one.name)
+        elif isinstance(one, ast.Import | ast.ImportFrom):
+            found |= _imported(one)
+        elif isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load):
+            found.add(one.id)
+        elif not isinstance(one, ast.expr) or isinstance(getattr(one, "ctx", None), ast.Store | ast.Del):
+            left += ast.iter_child_nodes(one)
+    return found
 
 
-def _body(source: str) -> list[ast.stmt]:
-    """The statements of a cell; none where it cannot be parsed."""
+def _names(source: str, passed_over: tuple[type[ast.stmt], ...]) -> frozenset[str]:
+    if len(source) > LONGEST:
+        return frozenset()
     try:
-        return tree(_clean(source)).body if len(source) <= LONGEST else []
+        found = [binds(node) for node in tree(_clean(source)).body if not isinstance(node, passed_over)]
     except _BROKEN:
-        return []
+        return frozenset()
+    return frozenset().union(*found)
 
 
 def bound(source: str) -> frozenset[str]:
-    """Names that a cell binds; none where it cannot be parsed."""
-    return frozenset().union(*map(binds, _body(source)))
+    """Names that a cell binds; none where it cannot be read."""
+    return _names(source, ())
 
 
 def names_of(source: str) -> frozenset[str]:
     """Names that a cell binds, imported ones aside; see :func:`bound`."""
-    defined = (node for node in _body(source) if not isinstance(node, ast.Import | ast.ImportFrom))
-    return frozenset().union(*map(binds, defined))
+    return _names(source, (ast.Import, ast.ImportFrom))
 
 
 def _called(node: ast.stmt) -> str:
@@ -196,7 +202,7 @@ def merge(released: str, submitted: str) -> Merge:
         return _merged(_statements(released), _statements(submitted))
     except _BROKEN as error:
         why = error.msg if isinstance(error, SyntaxError) else type(error).__name__
-        return Merge(note=f"it does not run ({why}) and was put back as a whole")
+        return Merge(note=f"it cannot be read ({why}) and was put back as a whole")
 
 
 def _merged(ours: Sequence[_Statement], theirs: Sequence[_Statement]) -> Merge:

@@ -14,8 +14,10 @@ from dataclasses import replace
 from autograder.given import names_of
 from autograder.notebook import Cell, Notebook, by_name
 
-#: How like each other two given cells must be (0 to 1).
+#: How like each other two given cells must be (0 to 1), by the tokens that they share.
 ALIKE = 0.6
+#: Cells that are looked at for one that was lost, and characters of each.
+_TRIED, _READ = 60, 4000
 
 
 def recognise(notebook: Notebook, released: Notebook) -> tuple[Notebook, list[str]]:
@@ -70,8 +72,11 @@ def _bare(cell: Cell) -> str:
 
 def _calls(cell: Cell, released: Cell) -> bool:
     """Whether a cell asks a question as its check does, perhaps with a hint."""
-    call = re.escape(released.source.strip().removesuffix(")"))
-    return bool(re.search(rf"^\s*{call}\s*(,\s*hint\s*=\s*\d\s*)?\)", cell.source, re.MULTILINE))
+    begun = released.source.strip().removesuffix(")")
+    call = re.escape(begun)
+    return begun in cell.source and bool(
+        re.search(rf"^\s*{call}\s*(,\s*hint\s*=\s*\d\s*)?\)", cell.source, re.MULTILINE)
+    )
 
 
 def _surely(cells: Sequence[Cell], released: Sequence[Cell]) -> dict[int, int]:
@@ -93,12 +98,14 @@ def _surely(cells: Sequence[Cell], released: Sequence[Cell]) -> dict[int, int]:
         for at, one in enumerate(released)
         if str(_id(one)) in ids and cells[ids[str(_id(one))]].code == one.code
     )
+    bare = [_bare(cell) for cell in cells]
     for at, one in enumerate(released):
+        text = _bare(one)
         free = ((place, cell) for place, cell in enumerate(cells) if not cell.grade_id and place not in taken)
         if one.question:
             take((at, place) for place, cell in free if cell.code and _calls(cell, one))
         elif not one.manual:  # every stub of a text is the same
-            take((at, place) for place, cell in free if cell.code == one.code and _bare(cell) == _bare(one))
+            take((at, place) for place, cell in free if cell.code == one.code and bare[place] == text)
     return found
 
 
@@ -119,6 +126,7 @@ def _by_place(cells: Sequence[Cell], released: Sequence[Cell], found: dict[int, 
             if place not in used and not cells[place].grade_id and cells[place].code == one.code
         ]
         if free:
+            free = free[:_TRIED]
             best = max(free, key=lambda place, one=one: (_likeness(cells[place], one), -place))  # type: ignore[misc]
             if _likeness(cells[best], one) > 0:
                 placed[at] = best
@@ -131,9 +139,9 @@ def _likeness(cell: Cell, released: Cell) -> float:
         return 0.0
     if released.manual:
         return 1.0
-    ours, theirs = names_of(released.source), names_of(cell.source)
     if released.answer:
-        return 1.0 + len(ours & theirs) if ours & theirs else 0.5
-    text = difflib.SequenceMatcher(None, released.source[:4000], cell.source[:4000], autojunk=False)
-    ratio = text.quick_ratio() and text.ratio()
+        both = names_of(released.source) & names_of(cell.source)
+        return 1.0 + len(both) if both else 0.5
+    ours, theirs = (re.findall(r"\w+|[^\w\s]", one.source[:_READ]) for one in (released, cell))
+    ratio = difflib.SequenceMatcher(None, ours, theirs, autojunk=False).quick_ratio()
     return ratio if ratio >= ALIKE else 0.0

@@ -13,6 +13,8 @@ from dataclasses import replace
 from autograder.given import merge, names_of
 from autograder.notebook import Cell, Data, Notebook, answers_before, by_name
 
+#: Characters of a notebook that are looked into, and copies of one cell.
+_READ, _COPIES = 1_000_000, 50
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
 
 
@@ -87,8 +89,11 @@ def _counts(copies: Sequence[Cell], released: Cell) -> int:
     """Which of several cells with one name keeps it: of answers the last one that answers, of checks the last."""
     if released.answer:
         wanted = names_of(released.source)
-        worth = [(not untouched(one, released), wanted <= names_of(one.source)) for one in copies]
-        return max(range(len(copies)), key=lambda at: (*worth[at], at))
+        first = max(0, len(copies) - _COPIES)
+        return max(
+            range(first, len(copies)),
+            key=lambda at: (not untouched(copies[at], released), wanted <= names_of(copies[at].source), at),
+        )
     return len(copies) - 1 if released.graded else 0
 
 
@@ -152,7 +157,7 @@ def _in_reach(cells: list[Cell], known: Mapping[str, Cell], place: Mapping[str, 
     """
     remarks = []
     theirs = {cell.source.strip() for cell in known.values() if cell.code}
-    defined = {one.source: names_of(one.source) for one in cells if one.code}
+    defined = _defined(cells)
 
     def holders(names: frozenset[str], answer: str) -> list[int]:
         """Places of the student's cells that define one of these names."""
@@ -180,6 +185,16 @@ def _in_reach(cells: list[Cell], known: Mapping[str, Cell], place: Mapping[str, 
             cells.insert(first, cells.pop(ask))  # behind it, as everything moves up by one
             remarks.append(f"the answer to `{question}` stands below its check; it was asked there")
     return remarks
+
+
+def _defined(cells: Iterable[Cell]) -> dict[str, frozenset[str]]:
+    """What each code cell defines, by its source; as far as :data:`_READ` characters go."""
+    left, found = _READ, dict[str, frozenset[str]]()
+    for cell in cells:
+        if cell.code and cell.source not in found:
+            left -= len(cell.source)
+            found[cell.source] = names_of(cell.source) if left >= 0 else frozenset()
+    return found
 
 
 def written_beside(cells: Sequence[Cell], released: Sequence[Cell], name: str) -> bool:

@@ -138,3 +138,20 @@ def test_names_are_those_that_the_cell_defines() -> None:
     }  # fmt: skip
     assert names_of("!ls\nx = 1") == {"x"}
     assert names_of("def broken(") == frozenset()
+
+
+DEEP = {
+    "minus": "x = " + "-" * 3000 + "1",
+    "calls": "x = f" + "()" * 3000,
+    "sum": "x = " + "+".join(["a"] * 3000),
+    "elif": "if a:\n    x = 1\n" + "elif a:\n    x = 1\n" * 3000,
+    "lists": "x = " + "[" * 3000 + "]" * 3000,
+    "names": "x = " * 3000 + "1",
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_what_is_nested_without_end_is_put_back_or_kept_and_stops_nothing(name):
+    merged = merge(RELEASED, f"{RELEASED}\n{DEEP[name]}")
+    assert merged.note or merged.behind == (DEEP[name].strip(),)
+    names_of(DEEP[name])

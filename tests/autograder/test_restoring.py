@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from autograder import given
 from autograder.collect import Submission, sanitise
 from autograder.notebook import Cell, Notebook, by_name, read, write
 from autograder.recognising import recognise
@@ -390,3 +393,31 @@ def test_any_order_and_any_loss_is_restored_to_the_release() -> None:
         entries.append(cells()["b"])  # without any question it is another set's
         restored, _ = handed_in(entries)
         assert sorted(cell.grade_id for cell in restored if cell.grade_id) == sorted(NAMES)
+
+
+def test_thousands_of_large_cells_are_looked_into_for_a_moment_only() -> None:
+    """Counted in characters that are parsed, not in seconds: megabytes of cells of one's own and of copies."""
+    large = "\n".join(f"a_{number} = [{number}] * {number}" for number in range(200))
+    own = [entry("", f"{large}\nmine = {number}") for number in range(240)]
+    copies = [{**entry("a_answer", f"{large}\nmine = {number}", solution=True)} for number in range(240)]
+    for extra in (own, copies):
+        with counted_parsing() as characters:
+            restored, _ = handed_in([*solved().values(), *extra])
+            handed_in([bare(one) for one in [*solved().values(), *extra]])
+        assert sum(characters) < 5_000_000
+        assert len(restored) > 240
+
+
+@contextlib.contextmanager
+def counted_parsing() -> Iterator[list[int]]:
+    """The lengths of all texts that are parsed."""
+    lengths: list[int] = []
+    real = given.tree
+
+    def counting(source: str) -> Any:
+        lengths.append(len(source))
+        return real(source)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(given, "tree", counting)
+        yield lengths
