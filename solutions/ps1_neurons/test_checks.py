@@ -221,7 +221,7 @@ def paired(values, steps):
         (paired, "two values are not independent"),
         (lambda p, steps: (np.random.default_rng(0).random((steps, *p.shape)) < p**2) * 1.0, "fires in"),
         (lambda p, steps: np.broadcast_to(p, (steps, *p.shape)), "other numbers than 0 and 1"),
-        (lambda p, steps: np.zeros((steps, 5)), "has shape [1200, 5]"),
+        (lambda p, steps: np.zeros((steps, 5)), "has shape [5000, 5]"),
     ],
 )
 def test_what_is_not_chance_is_refused(spikes, said):

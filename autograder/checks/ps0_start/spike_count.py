@@ -7,7 +7,10 @@ from autograder.question import Case, Group, Question, Slip, Tolerance, call
 
 
 def cases(rng):
-    for size in (9, 31):  # odd: as many that fire as that do not is not possible
+    for size in (
+        9,
+        1201,
+    ):  # odd: as many that fire as that do not is not possible; more than a byte can count
         charge = np.round(rng.uniform(-1, 3, size), 2)
         charge[[0, -1]] = 2.5  # whoever leaves out the first or the last is wrong
         charge[[1, 2]] = 0.75, 1.25  # and so is who takes 1 for the threshold

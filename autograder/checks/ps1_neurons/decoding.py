@@ -52,7 +52,7 @@ def trains(rng, steps, rows, classes, kind):
 def cases(rng):
     ties = np.zeros((6, 4, 3), dtype=np.float32)
     ties[[1, 1], 0, [1, 2]] = 1.0
-    ties[[2, 4, 2, 5], 1, [0, 0, 2, 2]] = 1.0
+    ties[[2, 5, 2, 4], 1, [0, 0, 2, 2]] = 1.0
     ties[3, 2, :] = 1.0
     ties[0, 3, :] = 1.0
     nothing = np.zeros((5, 3, 4), dtype=np.float32)
@@ -62,7 +62,8 @@ def cases(rng):
             yield Case(code, f"`{name}`, spikes [20, 12, 5]", call(name, trains(rng, 20, 12, 5, kind)))
         yield Case("ties", f"`{name}`, neurons that tie", call(name, ties), intact=True)
         quiet = trains(rng, 15, 6, 5, np.float32)
-        quiet[:, [1, 4]] = 0.0
+        quiet[:, [1, 2, 4]] = 0.0
+        quiet[-1, 2, 4] = 1.0  # later than any other, and yet before those that never fire
         for label, spikes in (
             ("some rows without a spike", quiet),
             ("no spike at all", nothing),

@@ -44,7 +44,8 @@ def decoder(level):
 def cases(rng):
     def encoded(group, label, signal, threshold, kind=np.float64):
         made = call("delta_encode", signal.astype(kind), threshold)
-        return Case(group, f"{label}, threshold {threshold:g}", made, intact=group == "edges")
+        in_form = group == "edges"
+        return Case(group, f"{label}, threshold {threshold:g}", made, keeps_dtype=in_form, intact=in_form)
 
     for threshold, kind in ((0.25, np.float64), (0.5, np.float32)):
         moves = grid(rng, -threshold, threshold, (40, 3))
@@ -57,7 +58,7 @@ def cases(rng):
     yield encoded("jump", "a jump of several thresholds", jump, 0.5)
     moves = np.concatenate([grid(rng, -2, 2, (1, 3)) + 1 / 128, grid(rng, -2, 2, (19, 3))])
     yield encoded("jump", "large moves in every step", moves, 0.25)
-    at_threshold = np.array([1.0, 1.5, 1.5, 1.0, 0.5, 1.0, 1.5])
+    at_threshold = np.array([1.0, 1.5, 1.5, 1.0, 0.5, 1.0, 1.5, 2.0 - 2.0**-20])
     yield encoded("edges", "moves of exactly one threshold", at_threshold, 0.5)
     yield encoded("edges", "a constant that is not 0", np.full((6, 2), 3.0), 0.5)
     yield encoded("edges", "one step", np.array([[2.0, -1.0]]), 0.5)

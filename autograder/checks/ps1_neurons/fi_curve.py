@@ -1,5 +1,6 @@
 """The firing rate of a neuron under constant current, by the formula and counted."""
 
+import itertools
 import math
 
 import numpy as np
@@ -56,10 +57,12 @@ def clear_of_steps(rng, ratio):
 
 
 def cases(rng):
+    resistances = itertools.cycle(rng.permutation([4.0, 8.0]).tolist())  # the cases of a group meet both
+
     def drawn(u, kind=np.float64):
         """Currents, from rheobases, and the constants of a neuron."""
         tau = float(np.round(rng.uniform(8, 30), 1))
-        threshold, resistance = float(rng.integers(10, 21)), float(2 ** rng.integers(2, 4))
+        threshold, resistance = float(rng.integers(10, 21)), next(resistances)
         current = (np.asarray(u) * threshold / resistance).astype(kind)
         return current, {"tau": tau, "threshold": threshold, "resistance": resistance}
 
@@ -87,7 +90,7 @@ def cases(rng):
             case = count(f"steps of {ratio:g} tau", u, steps, ratio)
         yield case
     label = "a step so long that the charge is R I itself, here the threshold"
-    yield count(label, [1.0, 0.6, 2.0], 5, 40)
+    yield count(label, [1.0, 0.6, 2.0, 0.9999], 5, 40)
 
 
 QUESTION = Question(

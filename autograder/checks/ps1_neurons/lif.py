@@ -72,8 +72,9 @@ def cases(rng):
             yield step(reset, label, v0, want * threshold - decay * v0, reset, decay, threshold)
         for threshold in (1.0, 0.5):
             v0 = np.array([0.5, 0.0, -0.25, 1.5]) * threshold
-            label = f"charge exactly at the threshold {threshold:g}"
-            yield step("threshold", label, v0, threshold - 0.5 * v0, reset, threshold=threshold)
+            for label, charge in (("exactly at", threshold), ("a millionth below", threshold - 2.0**-20)):
+                label = f"charge {label} the threshold {threshold:g}"
+                yield step("threshold", label, v0, charge - 0.5 * v0, reset, threshold=threshold)
         for label, shape, kind in (
             ("a batch [2, 3, 4]", (2, 3, 4), np.float32),
             ("float64", (5,), np.float64),
@@ -81,14 +82,15 @@ def cases(rng):
         ):
             v0, x = grid(rng, -0.5, 1, shape, kind), grid(rng, 0, 1.5, (1, *shape), kind)[0] + kind(1 / 512)
             yield step("shapes", label, v0, x, reset)
-        for label, currents, decay, start in (
-            ("12 steps of 4 neurons", grid(rng, -0.25, 1.25, (12, 4)), 0.75, {}),
-            ("one neuron that starts at 0.75", grid(rng, 0.25, 0.75, (10,)), 0.5, {"v0": 0.75}),
-            ("no leak, constant current 0.6875", np.full((16, 1), 0.6875), 1.0, {}),
-            ("one step", grid(rng, 0.5, 1.5, (1, 3)), 0.5, {"v0": 0.25}),
-            ("no neurons", np.zeros((4, 0)), 0.5, {}),
+        for label, currents, decay, threshold, start in (
+            ("12 steps of 4 neurons", grid(rng, -0.25, 1.25, (12, 4)), 0.75, 1.0, {}),
+            ("threshold 0.5", grid(rng, -0.25, 0.75, (12, 4)), 0.75, 0.5, {}),
+            ("one neuron that starts at 0.75", grid(rng, 0.25, 0.75, (10,)), 0.5, 1.0, {"v0": 0.75}),
+            ("no leak, constant current 0.6875", np.full((16, 1), 0.6875), 1.0, 1.0, {}),
+            ("one step", grid(rng, 0.5, 1.5, (1, 3)), 0.5, 1.0, {"v0": 0.25}),
+            ("no neurons", np.zeros((4, 0)), 0.5, 1.0, {}),
         ):
-            made = call("run", currents, decay=decay, threshold=1.0, reset=reset, **start)
+            made = call("run", currents, decay=decay, threshold=threshold, reset=reset, **start)
             yield Case("run", f"{reset} reset, {label}", made, intact=True)
         opening = np.repeat(
             [[0.25], [0.25], [0.75]], 3, axis=1

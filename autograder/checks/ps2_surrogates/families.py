@@ -61,7 +61,8 @@ def cases(rng, name, parameters, extent, groups=("spikes", "gradient", "primitiv
                 made = call(name, **chosen, **({"spiking": False} if group == "primitive" else {})).on(
                     values, gives=group
                 )
-                yield Case(group, label, made.gradient(upstream) if group == "gradient" else made)
+                made = made.gradient(upstream) if group == "gradient" else made
+                yield Case(group, label, made, intact=group == "spikes")
     group, chosen = groups[-1], tuple(parameters[1].values())
     for label, values in (("parameters left out", ()), (f"{name}{chosen}, by position", chosen)):
         x = rng.uniform(-1, 1, size=12).astype(np.float32)

@@ -26,9 +26,17 @@ def built(answer, first, second, alpha):
 
 
 def rates(answer, first, second, alpha, frames):
-    """Firing rates of one batch."""
+    """Firing rates of one batch, and whether two networks start with the same weights."""
+    starts = [
+        answer["two_layer_snn"](first.shape[1], len(first), len(second), surrogate.ATan()) for _ in range(2)
+    ]
+    weights = [torch.cat([one.detach().flatten() for one in start.parameters()]) for start in starts]
     network, _ = built(answer, first, second, alpha)
-    return {"parameters": len(list(network.parameters())), "rates": answer["firing_rates"](network, frames)}
+    return {
+        "parameters": len(list(network.parameters())),
+        "rates": answer["firing_rates"](network, frames),
+        "two networks start alike": torch.equal(*weights),
+    }
 
 
 def again(answer, first, second, alpha, frames, other):

@@ -33,11 +33,12 @@ def cases(rng):
     yield from [case for case in everywhere if case.group != "gradient"]
     for one in chosen:
         said = ", ".join(f"{key} = {value:g}" for key, value in one.items())
-        sign = rng.choice([-1.0, 1.0], size=12)
-        away = sign * np.concatenate([rng.uniform(0.06, 0.98, 8), rng.uniform(1.02, 3, 4)])
+        sign = rng.choice([-1.0, 1.0], size=14)
+        away = sign * np.concatenate([rng.uniform(0.06, 0.98, 8), [0.999, 1.001], rng.uniform(1.02, 3, 4)])
         near = np.array([0, 1, -1, 0.5, -0.25]) * one["floor"] * 0.9
         for group, label, x in (("gradient", said, away), ("floor", f"{said}, |x| < floor", near)):
-            x, upstream = x.astype(np.float32), rng.uniform(0.5, 2, size=x.shape).astype(np.float32)
+            x, above = x.astype(np.float32), rng.uniform(0.5, 2, size=x.shape)
+            upstream = (above * rng.choice([-1, 1], size=x.shape)).astype(np.float32)
             yield Case(group, label, call("Power", **one).on(x).gradient(upstream))
     near = np.array([0.004, -0.002, 0.0], dtype=np.float32)
     yield Case("floor", "parameters left out", call("Power").on(near).gradient(np.ones_like(near)))

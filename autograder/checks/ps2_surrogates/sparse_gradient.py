@@ -35,8 +35,9 @@ def cases(rng):
         ("PiecewiseQuadratic", 4.0),
         ("PiecewiseQuadratic", 0.25),
         ("Sigmoid", 2.0),
+        ("ATan", 2000.0),  # tiny slopes, and none that is 0
     ):
-        x = rng.normal(-0.4, 0.9, size=(5, 40)).astype(np.float32)
+        x = rng.normal(-0.4, 0.9, size=(7, 41)).astype(np.float32)
         asked = call(share, family=family, sharpness=sharpness, x=x)
         yield Case("share", f"{family}(alpha={sharpness:g})", asked)
     chosen = [{"width": 1.0, "peak": 1.0}, {"width": 0.25, "peak": 1.0}, {"width": 2.0, "peak": 0.8}]

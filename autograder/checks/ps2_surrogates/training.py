@@ -51,9 +51,10 @@ def cases(rng):
         ("one batch, learning rate 0.01", {"epochs": 4, "batch": 200, "learning_rate": 0.01}),
     ):
         yield Case("losses", label, call(losses, **few, seed=third, budget=budget))
-    budget = {"epochs": 2, "batch": 40, "learning_rate": 0.005}
-    said = f"seeds {third + 1}, {third + 1} and {third + 2}"
-    yield Case("repeat", said, call(repeated, **few, seed=third, budget=budget))
+    for label, size in (("batches of 40", {"batch": 40}), ("batch left out", {})):
+        budget = {"epochs": 2, "learning_rate": 0.005} | size
+        said = f"{label}, seeds {third + 1}, {third + 1} and {third + 2}"
+        yield Case("repeat", said, call(repeated, **few, seed=third, budget=budget))
 
 
 def by_the_text(network, frames, labels, *, epochs, learning_rate=1e-3, batch=64, seed):
@@ -107,7 +108,7 @@ def judge_repeat(got, asked):
         return "two trainings of the same initial network with the same seed gave different losses"
     if found.shape == other.shape and np.allclose(found, other, rtol=1e-5, atol=1e-9):
         return "trainings with two different seeds gave the same losses"
-    count, epochs, batch = len(asked["labels"]), asked["budget"]["epochs"], asked["budget"]["batch"]
+    count, epochs, batch = len(asked["labels"]), asked["budget"]["epochs"], asked["budget"].get("batch", 64)
     batches, shown = got["batches"].tolist(), got["shown"]
     sizes = [batch] * (count // batch) + [count % batch] * bool(count % batch)
     if sorted(batches) != sorted(sizes * epochs):

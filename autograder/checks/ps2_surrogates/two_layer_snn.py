@@ -68,7 +68,7 @@ def values(asked, **ways):
     if "other" in asked:
         other = rates_of(asked, asked["other"], **ways)
         return {"first call": found, "other batch": other, "again": found, "after a run": other}
-    return {"parameters": 2, "rates": found}
+    return {"parameters": 2, "rates": found, "two networks start alike": False}
 
 
 DEFAULTS = {"hard": True, "gain": 0.5}
@@ -168,7 +168,18 @@ QUESTION = Question(
     ("two_layer_snn", "firing_rates"),
     values,
     within=ROUNDING,
+    facts={
+        "two networks start alike": (
+            "two networks start with other weights",
+            "two networks start with the same weights, so that another seed is no other run",
+        )
+    },
     slips=(
+        Slip(
+            "seeded_inside",
+            "Each network starts with the same weights: a seed is set inside `two_layer_snn`. Whoever calls it sets the seed.",
+            seen=lambda got, asked: bool(got["two networks start alike"]),
+        ),
         Slip(
             "state_not_reset",
             "A batch gives other rates after another batch than before it: the potentials of the batch "

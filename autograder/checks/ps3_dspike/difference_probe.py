@@ -4,18 +4,23 @@ import torch
 
 
 def differences(answer, kind, weight, power, linear, places, step, seed, parameter, gives):
-    """The differences, how often the loss was asked for, the weight afterwards, and the noise of each evaluation."""
+    """Of a loss that is far from 0; without a seed the answer's own default.
+
+    The differences, how often the loss was asked for, the weight afterwards, and the noise of each evaluation.
+    """
     weight = torch.nn.Parameter(weight) if parameter else weight
     noises = []
 
     def loss(w):
-        noises.append(3 * float(torch.rand((), dtype=torch.float64)) if kind == "noisy" else 0.0)
+        noises.append(float(torch.rand((), dtype=torch.float64)) if kind == "noisy" else 0.0)
         w = w.detach().reshape(-1).to(torch.float64)
         if kind == "stairs":
-            return (linear * torch.floor(4 * w)).sum()
-        return (w @ power @ w) / 2 + (linear * (w**3 if kind == "cubic" else w)).sum() + noises[-1]
+            return 1000 + (linear * torch.floor(4 * w)).sum()
+        smooth = (w @ power @ w) / 2 + (linear * (w**3 if kind == "cubic" else w)).sum()
+        return 1000 + smooth + noises[-1] * (3 + linear @ w)
 
-    found = answer["finite_difference"](loss, weight, places, step, seed=seed)
+    seeded = {} if seed is None else {"seed": seed}
+    found = answer["finite_difference"](loss, weight, places, step, **seeded)
     everything = {
         "difference": found,
         "evaluations": len(noises),

@@ -38,7 +38,7 @@ def cases(rng):
         for label, u, b in (
             ("a batch [2, 3, 4]", rng.uniform(-0.5, 1.5, size=(2, 3, 4)).astype(np.float32), 2.0),
             ("float64, b = 0.001", rng.uniform(-0.5, 1.5, size=5), 1e-3),
-            ("float64, b = 20", rng.uniform(-0.5, 1.5, size=9), 20.0),
+            ("float64, b = 20", np.concatenate([[0.45, 0.55], rng.uniform(-0.5, 1.5, size=7)]), 20.0),
             ("no elements", np.zeros((0, 3), dtype=np.float32), 2.0),
             ("a single number", np.array(0.25, dtype=np.float32), 2.0),
         ):

@@ -76,7 +76,8 @@ def cases(rng):
                     ("no elements", np.zeros((0, 3), dtype=np.float32)),
                 ]
             for label, x in inputs:
-                upstream = rng.uniform(0.5, 2, size=x.shape).astype(x.dtype)
+                above = rng.uniform(0.5, 2, size=x.shape) * rng.choice([-1, 1], size=x.shape)
+                upstream = above.astype(x.dtype)
                 asked = {
                     "spikes": call("Dspike", b=b).on(x, gives="spikes"),
                     "gradient": call("Dspike", b=b).on(x).gradient(upstream),

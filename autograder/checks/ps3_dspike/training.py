@@ -7,7 +7,7 @@ import torch
 
 from autograder.question import Case, Group, Question, Slip, Tolerance, call
 
-from .training_probe import learned, losses, temperatures
+from .training_probe import Network, course, learned, losses, temperatures
 
 BAR, CHANCE = 0.78, 0.3
 """The reference names 87 to 92 % (8 seeds); without clearing gradients 53 to 67 %, with one batch an epoch 18 to 49 %."""
@@ -36,7 +36,10 @@ def cases(rng):
         asked = {**learn, **others, "seed": seed, "b": 3.0, "epochs": 6}
         yield Case("learns", f"seed {seed}", call(learned, **asked))
     few = {name: array[:80] for name, array in learn.items()}
-    asked = {**few, "seed": third, "b": 3.0, "rise": 0.5, "epochs": 3}
+    for label, rate in (("defaults", {}), ("learning rate 0.02", {"learning_rate": 0.02})):
+        budget = {"epochs": 4, "batch": 100} | rate
+        yield Case("losses", f"one batch, {label}", call(course, **few, seed=third, budget=budget))
+    asked = {**few, "seed": third, "b": 3.0, "rise": -0.5, "epochs": 3}
     yield Case("temperatures", f"seed {third}", call(temperatures, **asked))
     few = {name: array[:COUNT] for name, array in learn.items()}
     yield Case("losses", f"seed {third}", call(losses, **few, seed=third, b=3.0))
@@ -71,7 +74,46 @@ def means_of_batches(got, asked):
     return [float(np.mean([float(of_digits[chosen].mean()) for chosen in order])) for order in orders]
 
 
+def by_the_text(asked, rate=None):
+    """Losses of the training that the problem set describes, of one batch, on arrays."""
+    pixels, labels, budget = (
+        torch.from_numpy(asked["pixels"]),
+        torch.from_numpy(asked["labels"]),
+        asked["budget"],
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(asked["seed"])
+        network = Network(3.0)
+    optimiser = torch.optim.Adam(network.parameters(), lr=rate or budget.get("learning_rate", 5e-3))
+    found = []
+    for _ in range(budget["epochs"]):
+        loss = torch.nn.functional.cross_entropy(network(pixels), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        found.append(float(loss.detach()))
+    return np.array(found)
+
+
+def judge_course(got, asked):
+    found, wanted = got["losses"], by_the_text(asked)
+    if found.shape != wanted.shape:
+        return f"`train` returned losses of shape {list(found.shape)}; expected one for each of {len(wanted)} epochs"
+    if got["temperatures"].shape != wanted.shape or got["temperatures"][0] != 3:
+        return "without `b` the first temperature is not 3"
+    far = ~np.isclose(found, wanted, rtol=2e-3)
+    if far.any():
+        at = int(far.argmax())
+        return (
+            f"with all {len(asked['labels'])} digits in one batch, the loss of epoch {at + 1} is {found[at]:.5g}; expected "
+            f"{wanted[at]:.5g} with the loss and the optimiser asked for"
+        )
+    return None
+
+
 def judge_losses(got, asked):
+    if "budget" in asked:
+        return judge_course(got, asked)
     found = got["losses"]
     if found.shape != (2,):
         return (
@@ -86,14 +128,14 @@ def judge_losses(got, asked):
     return None
 
 
-def course(asked, *, kept=True, chosen_late=False, is_set=True):
+def chosen(asked, *, kept=True, chosen_late=False, is_set=True):
     """The course of the temperature, with the ways in which it can go wrong."""
     b, rise, epochs = asked["b"], asked["rise"], asked["epochs"]
-    chosen = [b + rise * (epoch + 1 if kept else 1) for epoch in range(epochs)]
-    before = [b, *chosen[:-1]]
-    used = before if chosen_late else chosen if is_set else [b]
+    after = [b + rise * (epoch + 1 if kept else 1) for epoch in range(epochs)]
+    before = [b, *after[:-1]]
+    used = before if chosen_late else after if is_set else [b]
     return {
-        "temperatures": chosen,
+        "temperatures": after,
         "temperatures asked about": before if kept else [b] * epochs,
         "temperatures learnt with": used if kept else used[:1],
         "digits shown to choose": [32] * epochs,
@@ -101,11 +143,22 @@ def course(asked, *, kept=True, chosen_late=False, is_set=True):
     }
 
 
-def losses_are(expected):
-    """Whether these losses came back."""
-    return lambda got, asked: (
-        got["losses"].shape == (2,) and bool(np.allclose(got["losses"], expected(got, asked), rtol=1e-4))
-    )
+def losses_are(got, expected):
+    """Whether these losses came back, one for each epoch."""
+    return got["losses"].ndim == 1 and bool(np.allclose(got["losses"], expected, rtol=2e-3))
+
+
+def sums(got, asked):
+    """Whether losses are sums over digits."""
+    means = by_the_text(asked) if "budget" in asked else start_losses(got, asked).mean()
+    return losses_are(got, means * len(asked["labels"]))
+
+
+def own_rate(got, asked):
+    """Whether the learning rate is not the one that was handed in: the weights move at 0, or the default is at work."""
+    if "budget" not in asked:
+        return not got["weights stayed"]
+    return "learning_rate" in asked["budget"] and losses_are(got, by_the_text(asked, 5e-3))
 
 
 QUESTION = Question(
@@ -120,7 +173,7 @@ QUESTION = Question(
     ),
     cases,
     ("train",),
-    course,
+    chosen,
     within=Tolerance(1e-06, 1e-09, "sums of temperatures in double precision"),
     facts={
         "they are the first batch in the order of the seed": (
@@ -131,8 +184,8 @@ QUESTION = Question(
     slips=(
         Slip(
             "learning_rate_ignored",
-            "With the learning rate 0 the weights move: the optimiser does not get `lr=learning_rate`.",
-            seen=lambda got, asked: not got["weights stayed"],
+            "Whatever the learning rate, the weights move as fast: the optimiser does not get `lr=learning_rate`.",
+            seen=own_rate,
         ),
         Slip(
             "labels_apart",
@@ -159,30 +212,30 @@ QUESTION = Question(
             "choice_not_kept",
             "Every epoch starts again from the first temperature. The next epoch goes on from the b that was "
             "chosen.",
-            gives=partial(course, kept=False),
+            gives=partial(chosen, kept=False),
         ),
         Slip(
             "chosen_after_learning",
             "The temperature is chosen at the end of an epoch and used in the next one. Choose and set it "
             "before the first batch is learnt.",
-            gives=partial(course, chosen_late=True),
+            gives=partial(chosen, chosen_late=True),
         ),
         Slip(
             "never_set",
             "The network learns with its first temperature all the time: call `network.set_temperature(b)` "
             "after the choice.",
-            gives=partial(course, is_set=False),
+            gives=partial(chosen, is_set=False),
         ),
         Slip(
             "sum_for_mean",
             "This is the sum of the losses over digits. Divide by their number.",
-            seen=losses_are(lambda got, asked: start_losses(got, asked).sum()),
+            seen=sums,
         ),
         Slip(
             "batches_not_weighted",
             "This is the mean over batches. The last batch is smaller, so its digits count for more: weight "
             "each batch by its size.",
-            seen=losses_are(means_of_batches),
+            seen=lambda got, asked: losses_are(got, means_of_batches(got, asked)),
         ),
     ),
     hints=(
