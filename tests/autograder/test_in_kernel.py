@@ -185,5 +185,21 @@ def test_an_interrupt_ends_with_words_and_the_kernel_is_as_it_was(kernel):
     assert kernel.check()[0]["score"] == 3.0
 
 
+def test_the_failing_case_is_what_the_check_saw(kernel):
+    """With the state put aside and the library refusing, as there."""
+    kernel.run(
+        "own = exact_step; exact_step = snnkit.dynamics.lapicque_exact; torch.set_default_dtype(torch.float64)"
+    )
+    kernel.check()
+    (_, case), *rest = kernel.run(
+        "case = failing('ps1.lapicque'); print(case.got, torch.get_default_dtype())"
+    )
+    kernel.run("exact_step = own; torch.set_default_dtype(torch.float32)")
+    assert rest == []
+    assert case["text"] == "{} torch.float64\n"
+    kernel.check()
+    assert kernel.run("print(failing('ps1.lapicque'))")[0][1]["text"] == "None\n"
+
+
 def test_the_result_is_plain_data(kernel):
     json.dumps(kernel.check()[0])

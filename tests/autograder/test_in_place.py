@@ -55,6 +55,19 @@ WAYS = {
 }
 
 
+def test_what_was_made_or_kept_before_refuses_too():
+    """An instance, one of a subclass, a bound method, and what a cache of the library's own would give."""
+    spike = importlib.import_module("snnkit.surrogate").Sine()
+    mine = type("Mine", (type(spike),), {})()
+    bound = spike.__call__ if hasattr(spike, "__call__") else spike  # noqa: B004
+    x = torch.zeros(2, requires_grad=True)
+    for used in (spike, mine, bound):
+        assert used(x) is not None
+        with refusing(["snnkit.surrogate.Sine"], []), pytest.raises(WithheldError):
+            used(x).sum().backward()
+        assert used(x) is not None
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_to_a_withheld_function_refuses(way):
     before, used = WAYS[way](**ARGUMENTS), []
