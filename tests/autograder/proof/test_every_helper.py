@@ -93,6 +93,38 @@ def in_cells(*sources):
     return Notebook(tuple(Cell(one, graded=one.startswith("check("), grade_id=one[:20]) for one in sources))
 
 
+BY_THE_LIBRARY = """import torch
+from snnkit.conversion import neuron
+
+
+def clip_floor(z, threshold, steps, initial=0.0):
+    return neuron.clip_floor(z, torch.as_tensor(threshold), steps, initial)
+"""
+
+
+@pytest.mark.slow
+def test_a_helper_by_the_library_costs_its_own_points_in_grading(warm_parent):
+    released = samples.released_notebook(ROOT, "ps4_conversion")
+    answers = {"clip_floor": Variant(cell=BY_THE_LIBRARY)}
+    graded = runner.grade_notebook(
+        samples.build(ROOT, "ps4_conversion", Sample("library", "", answers), released),
+        CATALOGUE.questions("ps4_conversion"), PUBLIC_SEED, LIMITS, workers=warm_parent, released=released,
+    )  # fmt: skip
+    assert lost([mark.result for mark in graded.questions.values()]) == {"ps4.clip_floor"}
+    assert graded.questions["clip_floor"].score == 0
+
+
+@pytest.mark.slow
+def test_a_helper_by_the_library_costs_its_own_points_in_a_real_kernel():
+    setup = "import torch\nfrom autograder import check\nfrom torch import nn"
+    answer = samples.reference(ROOT, "ps4_conversion")[f"adaptive_threshold{ANSWER}"]
+    own, later = paths.in_kernel(
+        in_cells(setup, BY_THE_LIBRARY, answer, 'check("ps4.clip_floor")', 'check("ps4.adaptive_threshold")')
+    )
+    assert own.score == 0
+    assert later.remarks[-1:] == ("right; but your `clip_floor` is not: mend that first",)
+
+
 @pytest.mark.slow
 def test_a_reference_that_was_taken_in_a_real_kernel():
     """It is no answer to its own question, also inside of a function, and does for a later one."""
