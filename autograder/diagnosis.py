@@ -90,12 +90,17 @@ def worth_mending(question: Question, result: Result) -> bool:
     """Whether a failing group has no sentence that is sure, or one that only describes its numbers or an error's
     text.
 
-    An answer that takes long is left: there is time for a few edits only.
+    An answer that takes long is left: there is time for a few edits only. So is one whose groups are each explained by
+    slips of the question, and by several: no single edit mends them.
     """
     if result.seconds > LONG:
         return False
     doubtful = DOUBTFUL | {slip.id for slip in question.slips if slip.error is not None}
     lost = [group for group in result.groups if _open(group)]
+    own = {slip.id for slip in question.slips}
+    told_of = [group.slip.id if group.slip is not None else "" for group in lost]
+    if set(told_of) <= own and len(set(told_of)) > 1:
+        return False
     return all(group.failure is not None and group.failure.kind not in STOPPED for group in lost) and any(
         group.slip is None or not group.slip.sure or group.slip.id in doubtful for group in lost
     )

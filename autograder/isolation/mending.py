@@ -23,6 +23,9 @@ from .session import Session
 
 __all__ = ["with_edits"]
 
+WHOLE = 8.0
+"""Processor time for the edits of all answers of a notebook; half of it for one question."""
+
 
 @dataclass
 class _Bench:
@@ -31,6 +34,7 @@ class _Bench:
     session: Session
     question: Question
     cases: Sequence[Case]
+    seconds: float
     used: float = 0.0
     restarts: int = 0
 
@@ -40,7 +44,7 @@ class _Bench:
     @property
     def over(self) -> bool:
         """Whether the time is used up, or the worker that had the notebook's names is gone."""
-        return self.used > SECONDS or self.session.restarts > self.restarts
+        return self.used > self.seconds or self.session.restarts > self.restarts
 
     def put(self, sources: Sequence[str]) -> See | None:
         """See :data:`autograder.language.mending.Put`."""
@@ -59,15 +63,18 @@ class _Bench:
         return seen_of(answers.replies[0])
 
 
-def _mended(result: Result, question: Question, seed: int, session: Session, ran: Sequence[str]) -> Result:
+def _mended(
+    result: Result, question: Question, seed: int, session: Session, ran: Sequence[str], seconds: float
+) -> tuple[Result, float]:
+    """The result, with the sentence of an edit if one is found in time, and what that took."""
     cells = answer_cells(ran, question.names)
     if not cells or not worth_mending(question, result):
-        return result
+        return result, 0.0
     cases = question.draw(seed)
-    bench, places = _Bench(session, question, cases), failing_first(result, cases)
+    bench, places = _Bench(session, question, cases, seconds), failing_first(result, cases)
     sentence = mend(cells, places, bench.put, is_right(question, cases), lambda: bench.over)
     bench.put([definitions(cell) for cell in cells])  # the student's own again, for the next question
-    return mended(result, sentence)
+    return mended(result, sentence), bench.used
 
 
 def with_edits(
@@ -76,10 +83,12 @@ def with_edits(
     """The outcomes, with the edit that mends an answer where no sentence is sure; afterwards the session is of no use."""
     ran = [one.cell.source for one in outcomes if one.run is not None and one.run.status in ("ok", "error")]
     session.limits = replace(session.limits, cell_seconds=min(EACH, session.limits.cell_seconds))
-    found = []
+    found, left = [], WHOLE
     for one in outcomes:
-        if one.result is not None and not one.problem and one.result.score < one.result.points:
+        if one.result is not None and not one.problem and one.result.score < one.result.points and left > 0:
             question = questions[one.cell.grade_id]
-            one = replace(one, result=_mended(one.result, question, seed, session, ran))
+            seconds = min(SECONDS / 2, left)
+            result, used = _mended(one.result, question, seed, session, ran, seconds)
+            one, left = replace(one, result=result), left - used
         found.append(one)
     return found

@@ -14,7 +14,7 @@ from autograder.language import answer_cells
 from autograder.language.edits import edits, told
 from autograder.language.mending import definitions
 from autograder.message import plain
-from autograder.question import Case, Group, Question, call
+from autograder.question import Case, Group, Question, Slip, call
 
 CENTRE = Question(
     "toy.centre",
@@ -243,3 +243,14 @@ def test_an_edit_is_told_without_the_mended_text():
     assert "With `-` for `+` in line 2, `return a[0] + 2 * b`, all is right." in sentences
     assert "With another number for `2` in line 2, `return a[0] + 2 * b`, all is right." in sentences
     assert all("in line 2" in one for one in sentences)
+
+
+def test_an_answer_with_several_slips_of_the_question_is_not_mended():
+    slips = (
+        Slip("negative", "", {"series": lambda x: -3.5 * x}),
+        Slip("more", "", {"series": lambda x: 4.5 * x}),
+    )
+    question = replace(SERIES, slips=slips)
+    cell = "def series(x):\n    return -3.5 * x if len(x) == 6 else 4.5 * x"
+    said = [group.slip for group in asked(cell, question).groups]
+    assert [(one.id, one.sure) for one in said] == [("negative", False), ("more", False)]
