@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import concurrent.futures
+import concurrent.futures.process
 import errno
 import fnmatch
 import functools
@@ -18,6 +19,7 @@ import io
 import multiprocessing
 import multiprocessing.context
 import multiprocessing.dummy
+import multiprocessing.resource_tracker
 import os
 import pdb
 import subprocess
@@ -31,7 +33,18 @@ __all__ = ["Remembered", "in_one_process", "nothing", "prepare"]
 ANSWERS = 100
 _NOT_RUN = "was not run: no program can be started while a notebook is graded"
 _PROGRAMS = ("pip", "conda", "mamba", "micromamba", "uv")
-_SCREEN = ("autosave", "clear", "connect_info", "edit", "less", "man", "more", "qtconsole", "subshell")
+_SCREEN = (
+    "autosave",
+    "clear",
+    "connect_info",
+    "edit",
+    "less",
+    "man",
+    "more",
+    "notebook",
+    "qtconsole",
+    "subshell",
+)
 _SCRIPTS = (
     "!", "script", "bash", "sh", "perl", "ruby", "javascript_node", "python", "python2", "python3", "pypy", "cmd",
     "sx", "system",
@@ -63,7 +76,10 @@ nothing = _Nothing()
 
 
 class Remembered(dict[str, Any]):
-    """IPython's database, in memory: ``keys`` takes a pattern."""
+    """IPython's database, in memory: ``keys`` takes a pattern, and what is not there can be deleted."""
+
+    def __delitem__(self, key: str) -> None:
+        self.pop(key, None)
 
     def keys(self, pattern: str = "*") -> Any:
         return [key for key in self if fnmatch.fnmatchcase(key, pattern)]
@@ -203,16 +219,52 @@ def _no_programs() -> None:
     _put(os, system=system, popen=popen)
 
 
+class _Thread(multiprocessing.dummy.DummyProcess):
+    """A thread that takes what a process takes; it ends by itself only."""
+
+    def __init__(self, *args: Any, daemon: bool = True, **options: Any) -> None:
+        super().__init__(*args, **options)
+
+    @property
+    def pid(self) -> int:
+        return os.getpid()
+
+    def terminate(self) -> None:
+        """It goes on to its end, which nobody waits for."""
+
+    kill = close = terminate
+
+
+class _Manager:
+    """Lists, dictionaries and queues of this process."""
+
+    def __enter__(self) -> _Manager:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(multiprocessing.dummy, name)
+
+
+def _one_by_one(
+    fn: Callable[..., Any], args: tuple[Any, ...] = (), nprocs: int = 1, *_: Any, **__: Any
+) -> None:
+    for number in range(nprocs):
+        fn(number, *args)
+
+
 def _threads() -> None:
     """Pools and processes of Python become threads of this one."""
-    from multiprocessing import dummy
-
-    for module in (multiprocessing, sys.modules.get("torch.multiprocessing")):
-        if module is not None:
-            _put(module, Pool=dummy.Pool, Process=dummy.Process, Manager=dummy.Manager)
+    pool = multiprocessing.dummy.Pool
+    _put(multiprocessing.resource_tracker, register=lambda *_: None, unregister=lambda *_: None)
+    _put(multiprocessing, Pool=pool, Process=_Thread, Manager=_Manager)
     for name in multiprocessing.get_all_start_methods():
-        _put(type(multiprocessing.get_context(name)), Process=dummy.Process, Pool=staticmethod(dummy.Pool))
-    _put(multiprocessing.context.BaseContext, Manager=staticmethod(dummy.Manager))
+        _put(type(multiprocessing.get_context(name)), Process=_Thread, Pool=staticmethod(pool))
+    _put(multiprocessing.context.BaseContext, Manager=staticmethod(_Manager))
+    if (of_torch := sys.modules.get("torch.multiprocessing")) is not None:
+        _put(of_torch, Pool=pool, Process=_Thread, Manager=_Manager, spawn=_one_by_one)
 
     class ProcessPoolExecutor(concurrent.futures.ThreadPoolExecutor):
         """Threads, whatever is said of processes."""
@@ -221,7 +273,8 @@ def _threads() -> None:
             kept = {name: options[name] for name in ("initializer", "initargs") if name in options}
             super().__init__(max_workers, **kept)
 
-    _put(concurrent.futures, ProcessPoolExecutor=ProcessPoolExecutor)
+    for module in (concurrent.futures, concurrent.futures.process):
+        _put(module, ProcessPoolExecutor=ProcessPoolExecutor)
 
 
 def _no_loader_processes() -> None:

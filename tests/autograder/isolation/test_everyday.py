@@ -65,6 +65,29 @@ HABITS = {
         "import multiprocessing as mp\nq = mp.Queue()\np = mp.Process(target=q.put, args=(7,))\np.start(); p.join(); print(q.get(timeout=5))",
         said="7",
     ),
+    "a process that is stopped": habit(
+        "import multiprocessing as mp, time\nworker = mp.Process(target=time.sleep, args=(0.05,), daemon=True)\n"
+        "worker.start(); worker.terminate(); worker.join(); print(worker.is_alive(), worker.pid > 0)", said="False True",
+    ),
+    "what processes share": habit(
+        "import multiprocessing as mp\nfrom multiprocessing import shared_memory\n"
+        "with mp.Manager() as manager: shared = manager.dict(); shared['a'] = 1\n"
+        "room = shared_memory.SharedMemory(create=True, size=100); room.close(); room.unlink()\n"
+        "print(shared['a'], mp.Value('i', 3).value)", said="1 3",
+    ),
+    "a start method": habit(
+        "import multiprocessing as mp\nmp.set_start_method('spawn', force=True)\n"
+        "with mp.Pool(2) as pool: print(pool.map(abs, [-6]))", said="[6]",
+    ),
+    "processes of torch": habit(
+        "import torch.multiprocessing as mp\ndef work(rank, text): print(text, rank)\nmp.spawn(work, args=('rank',), nprocs=2)\n"
+        "with mp.Pool(2) as pool: print(pool.map(abs, [-8]))", said="rank 1\n[8]",
+    ),
+    "futures by their module": habit(
+        "from concurrent.futures.process import ProcessPoolExecutor\n"
+        "with ProcessPoolExecutor(2) as pool: print(list(pool.map(abs, [-9])))", said="[9]",
+    ),
+    "magics that nobody uses": habit("%notebook all.ipynb\n%rehashx\n%dhist\n%killbgscripts\n%logstart -q\n%logstop"),
     "a pool of futures": habit(
         "from concurrent.futures import ProcessPoolExecutor\n"
         "with ProcessPoolExecutor(max_workers=2) as pool: print(list(pool.map(abs, [-3, 4])))", said="[3, 4]",
