@@ -625,7 +625,8 @@ print(f"cosine of the estimate from 16 evaluations and the exact gradient of 640
 #
 # $$\mu(x) = k(x, X)\,K^{-1} y, \qquad s^2(x) = 1 - k(x, X)\,K^{-1}\,k(X, x), \qquad K = k(X, X) + \sigma^2 I .$$
 #
-# $s$ is the uncertainty of the function itself, not of a new noisy value.
+# $s$ is the uncertainty of the function itself, not of a new noisy value; a variance that rounding puts below 0 counts
+# as 0.
 # With the best value so far, $y_{\min}$, the *expected improvement* of a trial at $x$ is
 #
 # $$\mathrm{EI} = (y_{\min} - \mu)\,\Phi(z) + s\,\varphi(z), \qquad z = \frac{y_{\min} - \mu}{s},$$

@@ -70,6 +70,7 @@ below_largest = partial(point, best=np.max)
 upwards = partial(promised, sense=-1.0)
 exchanged = partial(promised, parts=lambda gain, below, std, density: gain * density + std * below)
 unexplored = partial(promised, parts=lambda gain, below, std, density: gain * below)
+dense = partial(promised, parts=lambda gain, below, std, density: gain * below + std * density * 2.5066282746)
 variance = partial(known, root=lambda variance: variance)
 
 WRONG = (
@@ -81,8 +82,12 @@ WRONG = (
     partial(point, promised=exchanged),
     partial(point, promised=unexplored),
     partial(point, known=variance),
+    partial(point, promised=dense),
 )
 """Ways of choosing the next point that every draw tells apart."""
+
+ALIKE = (partial(point, known=partial(known, observed=True)),)
+"""Wrong ways that lose no points for the next point: no draw may tell them from the right one."""
 
 
 def search(rng):
@@ -100,7 +105,8 @@ def search(rng):
         ):
             continue  # no rounding may decide which promises most, or least
         asked = grid, seen, values, length, noise
-        if all(abs(wrong(*asked) - point(*asked)) > 0.02 for wrong in WRONG):
+        alike = all(wrong(*asked) == point(*asked) for wrong in ALIKE)
+        if alike and all(abs(wrong(*asked) - point(*asked)) > 0.02 for wrong in WRONG):
             return asked
 
 
@@ -120,7 +126,7 @@ def cases(rng):
     ):  # the points lie apart, or the covariance without noise is nearly singular
         seen = rng.permutation(np.arange(number) + rng.uniform(-0.3, 0.3, number)) * length
         values, grid = rng.normal(size=number), rng.uniform(-1, number, 9) * length
-        yield Case("posterior", label, call("posterior", seen, values, grid, length, noise))
+        yield Case("posterior", label, call("posterior", seen, values, grid, length, noise), intact=True)
     nothing = call("posterior", np.zeros(0), np.zeros(0), np.linspace(0, 1, 5), 0.3, 0.1)
     yield Case("posterior", "nothing seen yet", nothing)
     for label, shape in (("12 points", (12,)), ("points [3, 4]", (3, 4))):
@@ -130,6 +136,9 @@ def cases(rng):
     mean, std = np.array([0.5, 1.0, 2.0, 0.0, 1.0]), np.array([0.0, 0.0, 0.0, 0.3, 0.2])
     certain = call("expected_improvement", mean, std, 1.0)
     yield Case("certain", "points without uncertainty among others", certain)
+    seen = np.arange(40) + rng.uniform(-0.2, 0.2, 40)
+    again = call("posterior", seen, rng.normal(size=40), seen, 0.9, 0.0)
+    yield Case("certain", "points where all is known already", again)
     for number, asked in enumerate(searches(rng), start=1):
         yield Case("next", f"search {number}", call("next_point", *asked))
 
@@ -140,7 +149,7 @@ QUESTION = Question(
     (
         Group("posterior", 1.25, "`posterior`: mean and standard deviation at new points"),
         Group("improvement", 0.75, "`expected_improvement`: below the best so far"),
-        Group("certain", 0.25, "`expected_improvement`: a standard deviation of 0"),
+        Group("certain", 0.25, "a standard deviation of 0, in `posterior` and in `expected_improvement`"),
         Group("next", 0.75, "`next_point`: where the improvement promises most"),
     ),
     cases,
@@ -175,6 +184,16 @@ QUESTION = Question(
             "This is the place of the next point in `grid`, which `argmax` gives. Asked for is the point: "
             "`grid[place]`.",
             {"next_point": place},
+        ),
+        Slip(
+            "variance_below_0",
+            "Where all is known rounding puts the variance a little below 0, and its root is nan: `variance.clamp(min=0)`.",
+            seen=lambda got, asked: bool(np.isnan(got["std"]).any()) and not np.isnan(got["mean"]).any(),
+        ),
+        Slip(
+            "density_not_normalised",
+            "The density of the normal distribution has the factor 1/sqrt(2 pi).",
+            {"expected_improvement": dense, "next_point": partial(point, promised=dense)},
         ),
         Slip(
             "noise_missing",

@@ -31,7 +31,7 @@ def crossings(
     return found.reshape(trace.shape[1:])
 
 
-def answer(*, peak=False, refined=True, never=lambda times: math.inf, **ways):
+def answer(*, peak=False, refined=True, short=0.0, never=lambda times: math.inf, **ways):
     """Both functions; ``never`` is the time of who does not fire. The other ways of a crossing leave the layer right."""
 
     def first_crossing(trace, times, threshold):
@@ -43,7 +43,7 @@ def answer(*, peak=False, refined=True, never=lambda times: math.inf, **ways):
         times = grid(window, dt)
         if peak or not refined:
             return first_crossing(layer_potential(times, weight, inputs, tau), times, threshold)
-        exact = exact_times(weight, inputs, tau, threshold, window, dt)
+        exact = exact_times(weight, inputs, tau, threshold, window - short * dt, dt)
         return np.where(np.isinf(exact), never(times), exact)
 
     return {"first_crossing": first_crossing, "firing_time": firing_time}
@@ -102,7 +102,7 @@ def cases(rng):
     ):
         given = [one.astype(dtype) for one in waves(rng, shape, rng.uniform(1.2, 2.0, shape))]
         threshold = float(np.round(rng.uniform(0.5, 0.9), 2))
-        yield Case("crossing", label, call("first_crossing", *given, threshold))
+        yield Case("crossing", label, call("first_crossing", *given, threshold), intact=True)
     times = np.arange(6.0) + 2
     for group, label, columns in (
         (
@@ -132,10 +132,12 @@ def cases(rng):
 
     def layer_case(label, weight, inputs, tau, threshold, window, dt):
         asked = call("firing_time", weight, inputs, tau, threshold, window=window, dt=dt)
-        return Case("layer", label, asked)
+        return Case("layer", label, asked, intact=True)
 
-    for tau in (1.0, 5.0):
-        yield layer_case(f"a layer, tau = {tau:g}", *layer(rng, 3, 6, 3, tau))
+    for tau, threshold in ((1.0, 1.0), (5.0, 1.5)):  # the times depend on weights in thresholds alone
+        weight, sent, *_, window, dt = layer(rng, 3, 6, 3, tau)
+        asked = threshold * weight, sent, tau, threshold, window, dt
+        yield layer_case(f"a layer, tau = {tau:g}, threshold {threshold:g}", *asked)
     weight, inputs, *rest = layer(rng, 2, 4, 2, 2.0)
     yield layer_case("no patterns", weight, inputs[:0], *rest)
     late = np.array([[0.2, 1.2], [0.2, 1.1]]), np.array([[0.25, 1.25]])
@@ -222,6 +224,11 @@ QUESTION = Question(
             "potential. Refine them, for instance by halving the step in which the crossing lies, until "
             "V(t) is the threshold.",
             answer(refined=False),
+        ),
+        Slip(
+            "end_of_window_missing",
+            "The grid ends a step before the window does: it has `round(window / dt) + 1` times, from 0 to `window`.",
+            answer(short=1.0),
         ),
         Slip(
             "nan_for_silent",

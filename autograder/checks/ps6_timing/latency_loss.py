@@ -25,6 +25,21 @@ def loss_of(logits):
     return lambda times, labels, silent_time: F.cross_entropy(logits(times, silent_time), labels)
 
 
+def later_first(times, window):
+    """The end of the window in the place of later times, with the gradient of ``clamp`` at the end itself."""
+    return -torch.where(times <= window, times, window)
+
+
+def shared_at_end(times, window):
+    """The same with the gradient of a minimum, which two equal numbers share."""
+    return -torch.minimum(times, torch.as_tensor(window, dtype=times.dtype))
+
+
+def named_rightly(answer, times, labels):
+    """As the notebook counts what was named rightly."""
+    return {"share named rightly": (answer["first_to_fire"](times) == labels).double().mean()}
+
+
 def read(chosen):
     """The classes that are chosen, and -1 where no neuron fires."""
     return lambda times: torch.where(torch.isinf(times).all(1), -1, chosen(times))
@@ -46,7 +61,8 @@ def cases(rng):
             times = (rng.uniform(0, 2 * scale, (n, classes)).astype(dtype) + late).astype(dtype)
             labels = rng.integers(0, classes, n)
             window = 400.0 if late else 4 * scale
-            yield Case(group, label, asked(times, labels, window), keeps_dtype=group == "loss")
+            asks = asked(times, labels, window)
+            yield Case(group, label, asks, keeps_dtype=group == "loss", intact=group == "loss")
     each = np.arange(4)
     for label in ("silent neurons", "spikes after the window", "the labelled class is silent"):
         times = rng.uniform(0.5, 4, (4, 3))
@@ -59,10 +75,10 @@ def cases(rng):
         else:
             times[each, labels] = math.inf
         for asked in (loss, gradient):
-            yield Case("silent", label, asked(times, labels, 6.0))
+            yield Case("silent", label, asked(times, labels, 6.0), intact=asked is loss)
     times = np.array([[1.0, 6, 2], [6, 5.5, 7]])
-    for asked in (loss, gradient):
-        yield Case("silent", "spikes exactly at the end of the window", asked(times, np.array([0, 0]), 6.0))
+    yield Case("silent", "spikes exactly at the end of the window", loss(times, np.array([0, 0]), 6.0))
+    yield Case("end", "spikes exactly at the end of the window", gradient(times, np.array([0, 0]), 6.0))
     for group, label, rows in (
         ("decode", "every neuron fires", rng.permuted(np.arange(1.0, 13), axis=0).reshape(3, 4)),
         ("decode", "some neurons are silent", np.array([[math.inf, 3, 2, 5], [4, math.inf, 1, math.inf]])),
@@ -70,7 +86,9 @@ def cases(rng):
         ("decode", "no patterns", np.zeros((0, 4))),
         ("nobody", "no neuron fires", np.array([[math.inf] * 3, [2, 1, math.inf], [2, 1, 3]])),
     ):
-        yield Case(group, label, call("first_to_fire", rows))
+        yield Case(group, label, call("first_to_fire", rows), intact=group == "nobody")
+    times, labels = rng.permuted(np.tile(np.arange(1.0, 5), (10, 1)), axis=1), rng.integers(0, 4, 10)
+    yield Case("decode", "as the notebook counts", call(named_rightly, times=times, labels=labels))
 
 
 QUESTION = Question(
@@ -79,7 +97,8 @@ QUESTION = Question(
     (
         Group("loss", 0.75, "`latency_loss`: the mean over the patterns"),
         Group("gradient", 0.5, "its gradient by the times"),
-        Group("silent", 0.75, "silent and late neurons: the end of the window, without gradient"),
+        Group("silent", 0.5, "silent and late neurons: the end of the window, without gradient"),
+        Group("end", 0.25, "a spike exactly at the end of the window passes no gradient on"),
         Group("decode", 0.5, "`first_to_fire`: the class that fires first"),
         Group("nobody", 0.5, "`first_to_fire`: -1 when nobody fires"),
     ),
@@ -120,6 +139,18 @@ QUESTION = Question(
             "This is the sum over the patterns. Divide by their number, so that the loss does not grow "
             "with the batch.",
             lambda times, labels, silent_time: len(labels) * library_loss(times, labels, silent_time),
+        ),
+        Slip(
+            "end_passes_gradient",
+            "A spike exactly at the end of the window passes a gradient on here: `clamp(max=silent_time)` lets it through, "
+            "and so does `<=`. Only a time below `silent_time` stands for itself: `torch.where(times < silent_time, ...)`.",
+            loss_of(later_first),
+        ),
+        Slip(
+            "end_shares_gradient",
+            "A spike exactly at the end of the window passes half a gradient on: a minimum of two equal numbers shares it "
+            "between them. Only a time below `silent_time` stands for itself: `torch.where(times < silent_time, ...)`.",
+            loss_of(shared_at_end),
         ),
         Slip(
             "late_not_moved",

@@ -98,6 +98,18 @@ def among_asked(got, asked):
     return bool(np.isclose(seen, got["theta"], rtol=0, atol=1e-9).all(1).any())
 
 
+def one_weight(got, asked):
+    return len(got["asked"]) > 1 and np.count_nonzero(first_noise(got, asked)) < 0.1 * asked["start"].size
+
+
+def same_noise(got, asked):
+    """Whether the noise of the first two proposals is the same."""
+    if len(got["asked"]) < 3:
+        return False
+    theta = got["asked"][1] if got["history"][1] < got["history"][0] else asked["start"]
+    return np.allclose((got["asked"][2] - theta) / asked["scale"], first_noise(got, asked), atol=1e-6)
+
+
 def in_form(when):
     """The same of a run with a history of the right length and everything else in its shape."""
     return lambda got, asked: (
@@ -136,7 +148,9 @@ def keeps(got, asked):
             "times"
         )
     noise = first_noise(got, asked)
-    if (noise >= 0).all():
+    if np.count_nonzero(noise) < 0.1 * noise.size:
+        return f"the first proposal changes {np.count_nonzero(noise)} of {noise.size} weights; noise is drawn for all entries"
+    if (noise > 0).all():
         return "the noise of the first proposal raises every weight; half of it should lower them"
     if not 0.6 < float(np.sqrt((noise**2).mean())) < 1.5 or abs(float(noise.mean())) > 0.6:
         return (
@@ -212,13 +226,25 @@ QUESTION = Question(
             "not_put_back",
             "The history keeps the best loss, but the weights do not go back: noise that raised the loss "
             "stays in them.",
-            seen=in_form(lambda got, asked: not np.isclose(got["history"][-1], got["value"])),
+            seen=in_form(
+                lambda got, asked: not rises(got) and not np.isclose(got["history"][-1], got["value"])
+            ),
         ),
         Slip(
             "noise_one_sided",
-            "The noise raises every weight: `torch.rand` lies between 0 and 1. Gaussian noise is "
-            "`torch.randn`.",
-            seen=in_form(lambda got, asked: len(got["asked"]) > 1 and (first_noise(got, asked) >= 0).all()),
+            "The noise raises every weight: `torch.rand` lies between 0 and 1. Gaussian noise is `torch.randn`.",
+            seen=in_form(lambda got, asked: len(got["asked"]) > 1 and (first_noise(got, asked) > 0).all()),
+        ),
+        Slip(
+            "one_weight_at_a_time",
+            "A proposal changes one weight and leaves the others. The noise is a tensor in the shape of theta: every weight "
+            "gets its own.",
+            seen=in_form(one_weight),
+        ),
+        Slip(
+            "same_noise_again",
+            "Two proposals have the same noise: the generator is seeded anew in the loop, or the noise drawn before it.",
+            seen=in_form(same_noise),
         ),
         Slip(
             "global_generator",

@@ -14,10 +14,14 @@ BOTH = ["by weight", "by input time"]
 
 
 def derivatives(answer, names, weight, inputs, times, tau, min_slope):
-    """Those derivatives of given firing times that are named."""
+    """Those derivatives of given firing times that are named, and whether the arguments are what they were."""
+    import torch
+
+    given = [one.clone() for one in (weight, inputs, times)]
     by_weight, by_input = answer["firing_gradients"](weight, inputs, times, tau, min_slope)
+    kept = all(map(torch.equal, given, (weight, inputs, times)))
     found = {"by weight": by_weight, "by input time": by_input}
-    return {name: found[name] for name in names}
+    return {**{name: found[name] for name in names}, "arguments kept": kept}
 
 
 def chained(answer, weight, inputs, times, tau, min_slope, upstream):
@@ -40,6 +44,7 @@ def gradients(
     input_weight=True,
     upstream=True,
     mean=False,
+    mixed=False,
 ):
     """The arrays of a call, with the ways in which they can go wrong."""
     weight, inputs, times, tau = (asked[name] for name in ("weight", "inputs", "times", "tau"))
@@ -51,19 +56,24 @@ def gradients(
     by_input = np.where(fired, input_sign * (weight if input_weight else 1.0) * slopes / steepness, 0.0)
     if "upstream" not in asked:
         found = {"by weight": by_weight, "by input time": by_input}
-        return {name: found[name] for name in asked["names"]}
+        return {**{name: found[name] for name in asked["names"]}, "arguments kept": np.array(1)}
     share = np.where(fired[:, :, 0], asked["upstream"] if upstream else 1.0, 0.0)
-    summed = np.einsum("no,noi->oi", share, by_weight)
+    summed = np.einsum("no,moi->oi" if mixed else "no,noi->oi", share, by_weight)
     return {
         "gradient of the weights": summed / len(times) if mean else summed,
         "gradient of the inputs": np.einsum("no,noi->ni", share, by_input),
     }
 
 
-def fired_layer(rng, n, inputs, outputs, tau):
-    """A layer in which every neuron fires with a good slope, and its firing times."""
+def fired_layer(rng, n, inputs, outputs, tau, extremes=False):
+    """A layer in which every neuron fires with a good slope, and its firing times.
+
+    With ``extremes`` one input comes at time 0 and another never.
+    """
     while True:
         weight, sent = rng.normal(0.6, 0.3, (outputs, inputs)), rng.uniform(0, 2 * tau, (n, inputs))
+        if extremes:
+            sent[0, 0], sent[1, 1] = 0.0, math.inf
         times = exact_times(weight, sent, tau, 1.0, 8 * tau, tau / 40)
         if not np.isfinite(times).all():
             continue
@@ -88,22 +98,31 @@ def cases(rng):
         grazing = {"weight": weight, "inputs": np.zeros((1, 1)), "times": times, "tau": tau}
         grazes = call(derivatives, names=BOTH, **grazing, min_slope=0.05)
         yield Case("guard", f"a weight {excess:g} above the threshold", grazes)
+    falling = {
+        "weight": np.array([[1.0]]),
+        "inputs": np.zeros((1, 1)),
+        "times": np.array([[2.0]]),
+        "tau": 1.0,
+    }
+    yield Case("guard", "a potential that falls", call(derivatives, names=BOTH, **falling, min_slope=0.1))
     for label, hidden in (("one silent neuron", 1), ("all neurons silent", 3)):
-        layer = fired_layer(rng, 2, 4, 3, 4.0)
+        layer = fired_layer(rng, 2, 4, 3, 4.0, extremes=True)
         layer["times"][:, :hidden] = math.inf
-        layer["inputs"][0, 0], layer["inputs"][1, 1] = 0.0, math.inf
         yield Case("silent", label, call(derivatives, names=BOTH, **layer))
     for n in (4, 2):
         layer = fired_layer(rng, n, 5, 3, 5.0)
         upstream = rng.normal(size=layer["times"].shape)
         yield Case("chain", f"{n} patterns", call(chained, **layer, upstream=upstream))
+    layer = {**fired_layer(rng, 3, 4, 2, 2.0), "min_slope": 2.0}
+    guarded = call(chained, **layer, upstream=rng.normal(size=layer["times"].shape))
+    yield Case("chain", "slopes that are all below `min_slope`", guarded)
 
 
 def silent_learns(got, asked):
     """Whether the derivatives of a silent neuron are numbers other than 0."""
     if got["by weight"].shape[:2] != asked["times"].shape:
         return False
-    parts = [one[np.isinf(asked["times"])] for one in got.values()]
+    parts = [got[name][np.isinf(asked["times"])] for name in ("by weight", "by input time")]
     return all(np.isfinite(one).all() for one in parts) and any((one != 0).any() for one in parts)
 
 
@@ -126,6 +145,9 @@ QUESTION = Question(
     cases,
     ("firing_gradients", "FiringTime"),
     values=gradients,
+    facts={
+        "arguments kept": ("a tensor that you were given is no longer what it was", "the arguments were kept")
+    },
     uses={"kernel": "ps6.response", "kernel_slope": "ps6.response"},
     within=Tolerance(1e-6, 1e-8, "double precision, sums of a few products"),
     slips=(
@@ -193,6 +215,12 @@ QUESTION = Question(
             "The gradient of the weights is the mean over the patterns. The chain rule sums; a mean "
             "belongs to the loss, if anywhere.",
             gives=partial(gradients, mean=True),
+        ),
+        Slip(
+            "patterns_mixed",
+            "The gradient from above of one pattern meets the derivatives of all others: both have the same letter for the "
+            "pattern in `einsum`.",
+            gives=partial(gradients, mixed=True),
         ),
         Slip(
             "not_summed",

@@ -17,6 +17,7 @@ def answer(
     in_steps=False,
     nearest=False,
     mean=False,
+    mixed=False,
     transposed=False,
 ):
     """Both functions, with the ways in which they can go wrong."""
@@ -34,7 +35,8 @@ def answer(
         window = stdp_window(gaps, a_plus, a_minus, tau_plus, tau_minus)
         if nearest:
             return nearest_only(pre, post, window)
-        change = np.einsum("tno,tu,uni->oi", post.astype(float), window, pre)
+        pairs = "tno,tu,umi->oi" if mixed else "tno,tu,uni->oi"
+        change = np.einsum(pairs, post.astype(float), window, pre)
         change = change / (max(pre.shape[1], 1) if mean else 1)
         return change.T if transposed else change
 
@@ -53,7 +55,8 @@ def nearest_only(pre, post, window):
 
 def cases(rng):
     def window(group, label, gaps):
-        return Case(group, label, call("stdp_window", gaps, **drawn_rule(rng)), keeps_dtype=True)
+        asked = call("stdp_window", gaps, **drawn_rule(rng))
+        return Case(group, label, asked, keeps_dtype=True, intact=group == "window")
 
     both = rng.permuted(np.concatenate([rng.uniform(1, 60, 8), -rng.uniform(1, 60, 8)]))
     batch = (rng.uniform(2, 40, (3, 4)) * rng.choice([-1, 1], (3, 4))).astype(np.float32)
@@ -150,6 +153,12 @@ QUESTION = Question(
             "mean_over_patterns",
             "This is the mean over the patterns. The question asks for the sum over times and patterns.",
             answer(mean=True),
+        ),
+        Slip(
+            "patterns_mixed",
+            "Spikes of one pattern pair with those of all others. Both trains have the same letter for the pattern in "
+            "`einsum`, and the sum over it comes last.",
+            answer(mixed=True),
         ),
         Slip(
             "transposed",

@@ -20,13 +20,15 @@ def online(
     keep=lambda dt, tau: math.exp(-dt / tau),
     used=lambda before, decayed, after: decayed,
     one_tau=False,
+    exchanged=False,
     turned=False,
     replaced=False,
     minus=1,
 ):
     """Changes [T, outputs, inputs] and the last traces, with the ways in which they can go wrong."""
     rule = asked["rule"]
-    keeps = [keep(asked["dt"], rule["tau_plus" if one_tau else name]) for name in ("tau_plus", "tau_minus")]
+    names = ("tau_minus", "tau_plus") if exchanged else ("tau_plus", "tau_minus")
+    keeps = [keep(asked["dt"], rule["tau_plus" if one_tau else name]) for name in names]
     traces = traces or (np.zeros(pre.shape[1:]), np.zeros(post.shape[1:]))
     changes = []
     for arriving in zip(pre, post, strict=True):
@@ -160,6 +162,12 @@ QUESTION = Question(
             "one_time_constant",
             "Both traces decay with tau_plus. The trace of the receiver decays with tau_minus.",
             gives=partial(arrays, one_tau=True),
+        ),
+        Slip(
+            "taus_exchanged",
+            "The two time constants have changed places: the sender's trace decays with tau_plus, the receiver's with "
+            "tau_minus.",
+            gives=partial(arrays, exchanged=True),
         ),
         Slip(
             "dt_missing",
