@@ -30,6 +30,7 @@ def answer(
     detached=False,
     from_zero=False,
     swapped=False,
+    stale=False,
 ):
     """Both functions, with the ways in which they can go wrong."""
 
@@ -37,7 +38,8 @@ def answer(
         before = v.detach() if detached else v
         charge = leak(decay) * before + gain(decay) * x
         spike = fires((before if early else charge) - threshold)
-        after = {"soft": soft, "hard": hard}[reset](charge, spike, threshold)
+        reached = torch.where(spike > 0, before, charge) if stale else charge
+        after = {"soft": soft, "hard": hard}[reset](reached, spike, threshold)
         return spike, {"after": after, "charge": charge, "before": before}[record], after
 
     def one_step(v, x, decay, threshold, reset):
@@ -129,6 +131,11 @@ QUESTION = Question(
             "pair_swapped",
             "`lif_step` returns the potential first and the spike second. The pair asked for is (spike, v).",
             answer(swapped=True),
+        ),
+        Slip(
+            "old_potential_reset",
+            "The threshold is subtracted from the potential of the step before. It is the charge that is reset.",
+            answer(stale=True),
         ),
         Slip(
             "reset_to_threshold",
