@@ -11,6 +11,7 @@ import typer
 from autograder.catalogue import UnknownQuestionError
 from autograder.course import CourseError, catalogue_of, checkout
 from autograder.proof import mutants as mutation
+from autograder.proof import second_order
 from autograder.proof import slips as listed
 from autograder.proof.listed import unseen
 from autograder.proof.paths import compare
@@ -119,6 +120,23 @@ def _table(surveys: Sequence[mutation.Survey]) -> Any:
         )
         table.add_row(one.name, *map(str, numbers), f"{one.seconds:.0f}")
     return table
+
+
+@app.command("second-order")
+def second_order_command(problem_sets: Sets = None) -> None:
+    """Grade reference answers with the faults that a set lists itself; status 1 when a list is not exact."""
+    wrong = 0
+    try:
+        root = checkout()
+        for name in problem_sets or catalogue_of(root).sets():
+            for line in second_order.wrong_about(root, name):
+                wrong += 1
+                typer.echo(f"{name}: {line}")
+            typer.echo(f"{name}: {len(second_order.listed(root, name))} faults tried")
+    except (CourseError, UnknownQuestionError) as error:
+        raise _fail(error) from None
+    if wrong:
+        raise typer.Exit(1)
 
 
 @app.command("mutants")

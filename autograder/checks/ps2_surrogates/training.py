@@ -36,9 +36,9 @@ def recordings():
 
 
 def cases(rng):
+    order = rng.permutation(len(recordings()["labels"]))
     every = recordings()
-    order = rng.permutation(len(every["labels"]))
-    every |= {"frames": every["frames"][:, order], "labels": every["labels"][order]}
+    every = every | {"frames": every["frames"][:, order], "labels": every["labels"][order]}
     few = {"frames": every["frames"][:, :150], "labels": every["labels"][:150], "hidden": 32, "gain": 4.0}
     first, second, third = (int(seed) for seed in rng.choice(1000, 3, replace=False))
     for seed in (first, second):

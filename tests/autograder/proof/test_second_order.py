@@ -40,6 +40,10 @@ def test_what_is_listed_falsely_is_told(root, monkeypatch):
     assert second == "spike_count.as_right survives without a reason"
 
 
+def test_the_list_of_the_practice_set_is_exact(proved):
+    assert proved("second-order", "ps0_start").endswith(" faults tried\n")
+
+
 def test_an_edit_that_does_not_fit_is_told(root):
     with pytest.raises(CourseError, match=r"spike_count\.other: there is no 'nowhere'"):
         Played(root, "ps0_start", "spike_count").refused(Fault("spike_count", "other", (("nowhere", ""),)))
