@@ -607,7 +607,8 @@ if found:
         key = f"{row['method']}, per {row['granularity']}, {row['rounding']}"
         table.setdefault(key, {})[row["steps"]] = row["accuracy"]
     for name, values in table.items():
-        print(f"{name:44}" + "".join(f"{values[t]:<9.1%}" if t in values else " " * 9 for t in times))
+        print(f"{name:44}" + "".join(f"{values[t]:<9.1%}" if t in values else f"{'-':9}" for t in times))
+    print("-: not measured; each row is one conversion for each number of steps, and the last takes longest")
 else:
     print("the course's table of results is not in a folder above this notebook; see the chapter")
 

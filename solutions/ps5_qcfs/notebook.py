@@ -682,7 +682,8 @@ for T in (4, 16):
     )
     profiles[T] = rows[..., 0]
     print(f"T = {T:2}: uneven" + "".join(f"{float(value):18.1%}" for value in rows[..., 0].mean(0)))
-    print("  of these extra" + "".join(f"{float(value):18.1%}" for value in rows[..., 1].mean(0)))
+    extra = [f"{float(more):.1%}" if wrong > 0 else "none uneven" for wrong, more in rows.mean(0)]
+    print("  of these extra" + "".join(f"{text:>18}" for text in extra))
 
 with snnkit.plot.style():
     _, axes = plt.subplots(figsize=(5, 2.8), layout="constrained")

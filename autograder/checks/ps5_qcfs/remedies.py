@@ -9,16 +9,26 @@ from autograder.question import Case, Group, Question, Slip, Tolerance, call
 from .neurons import quarters, run
 
 
-def signed(currents, threshold, v0, *, counted=True, too_low=lambda charge, threshold: charge < 0):
+def signed(
+    currents,
+    threshold,
+    v0,
+    *,
+    counted=True,
+    net=True,
+    raised=True,
+    of_old=False,
+    too_low=lambda charge, threshold: charge < 0,
+):
     """Spikes of both signs, with the ways in which they go wrong."""
     v = np.full(currents.shape[1:], float(v0))
     count, sent = np.zeros_like(v), []
     for current in currents:
         charge = v + current
-        back = too_low(charge, threshold) & ((count > 0) | (not counted))
+        back = too_low(v if of_old else charge, threshold) & ((count > 0) | (not counted))
         spike = (charge >= threshold).astype(float) - back
-        v = charge - threshold * spike
-        count += spike
+        v = charge - threshold * (spike if raised else np.maximum(spike, 0))
+        count += spike if net else np.maximum(spike, 0)
         sent.append(spike)
     return np.array(sent)
 
@@ -79,7 +89,7 @@ def cases(rng):
     ]
     for group, name in (("signed", "signed_spikes"), ("waiting", "wait_then_fire")):
         for label, *asked in given:
-            yield Case(group, label, call(name, *asked))
+            yield Case(group, label, call(name, *asked), intact=True)
     for steps, layers in ((8, 5), (4, 1), (16, int(rng.integers(6, 20)))):
         label = f"T = {steps}, {layers} layers"
         yield Case("latency", label, call(latencies, steps=steps, layers=layers))
@@ -109,6 +119,23 @@ QUESTION = Question(
             "This waits until the potential is a whole threshold below 0. Any potential below 0 says that "
             "one spike was too many.",
             answer(partial(signed, too_low=lambda charge, threshold: charge < -threshold)),
+        ),
+        Slip(
+            "all_spikes_counted",
+            "The count only rises. A negative spike takes one back, so it has to lower the count: compare the positive spikes "
+            "with the negative ones.",
+            answer(partial(signed, net=False)),
+        ),
+        Slip(
+            "potential_not_raised",
+            "The potential stays where it is when a negative spike is sent. It rises by theta then: v = m - s theta with s = -1.",
+            answer(partial(signed, raised=False)),
+        ),
+        Slip(
+            "old_potential_compared",
+            "The potential before the current of this step is compared with 0. It is the charge, m(t) = v(t-1) + z(t), that "
+            "decides.",
+            answer(partial(signed, of_old=True)),
         ),
         Slip(
             "taken_back_at_zero",

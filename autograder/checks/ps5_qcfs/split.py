@@ -16,6 +16,7 @@ def parts(
     *,
     bounded=True,
     start=True,
+    divided=True,
     remainder=False,
     height=True,
     counts=False,
@@ -27,7 +28,7 @@ def parts(
     steps = len(currents)
     spikes, potentials = run(currents, threshold, v0)
     count, z = spikes.sum(0), currents.mean(0)
-    q = even_count(currents, threshold, v0 if start else 0.0, bounded)
+    q = even_count(currents, threshold, (v0 if divided else v0 * threshold) if start else 0.0, bounded)
     unit = (threshold if height else 1.0) / steps
     clipped, relu = np.clip(z, 0, threshold), np.maximum(z, 0)
     uneven = (v0 - potentials[-1]) / steps if remainder else unit * (count - q) * (steps if counts else 1)
@@ -79,6 +80,12 @@ QUESTION = Question(
             "start_forgotten",
             "The starting potential is missing in q: X = (v(0) + sum of the currents)/theta.",
             partial(parts, start=False),
+        ),
+        Slip(
+            "start_not_divided",
+            "v(0) is added behind the division by theta. It is a potential like the currents: X = (v(0) + sum of the "
+            "currents)/theta.",
+            partial(parts, divided=False),
         ),
         Slip(
             "remainder_for_unevenness",
