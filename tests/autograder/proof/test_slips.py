@@ -116,4 +116,4 @@ def test_no_right_answer_to_the_practice_set_is_refused():
     tally = try_set(ROOT, "ps0_start")
     assert (tally.count("refused"), len(tally.told) > len(tally.slips) > 0) == (0, True)
     assert not [one for one in tally.slips if one.outcome == "right"]
-    assert tally.count("another", True) == 0
+    assert tally.count("another", True) <= 1  # a slip that the line below its own can mend as well
