@@ -17,6 +17,7 @@ PROGRAMS = {
     "jinja2": "the templates of nbconvert",
     "jupyterlab": "where a student works",
     "nbclient": "executes notebooks for nbconvert",
+    "pandas": "what students look at tables with; their notebooks must run where they are graded",
     "nbconvert": "executes and shows notebooks for nbgrader",
 }
 """Requirements that no file imports, and what they are for."""
