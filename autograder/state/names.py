@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -122,5 +123,12 @@ def put(space: Space, key: str, value: Any) -> None:
 
 
 def hooked(change: Change) -> bool:
-    """Whether torch itself wrapped a method: it does so with ``step`` when the first optimiser of a class is made."""
-    return change.key == "step" and getattr(change.found, "__wrapped__", None) is change.ours
+    """Whether torch itself wrapped a name of its own: ``step`` with the first optimiser of a class, ``manual_seed`` with
+    its compiler, which the optimisers load."""
+    if getattr(change.found, "__wrapped__", None) is not change.ours:
+        return False
+    if change.key == "step":
+        return True
+    code = getattr(change.found, "__code__", None)
+    folder = str(sys.modules["torch"].__file__).removesuffix("__init__.py") if "torch" in sys.modules else ""
+    return code is not None and code.co_filename == f"{folder}_compile.py"

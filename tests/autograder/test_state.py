@@ -7,6 +7,7 @@ import gc
 import math
 import os
 import random
+import subprocess
 import sys
 import warnings
 
@@ -105,3 +106,23 @@ def test_no_change_reaches_what_runs_inside_and_each_is_given_back(fault, wanted
         return repr([found, [(a, b) for a, b in zip(without, state(), strict=True) if a != b]])
 
     assert apart(both) == repr([wanted, []])
+
+
+def test_what_torch_wraps_by_itself_is_no_change():
+    """An optimiser loads torch's compiler, which wraps a function of torch: nobody has patched anything."""
+    code = """
+import torch
+from autograder.state import Baseline
+base = Baseline()
+before = torch.manual_seed
+import torch._dynamo
+torch.optim.Adam([torch.nn.Parameter(torch.ones(1))]).step()
+assert torch.manual_seed is not before
+with base.shipped() as changed:
+    assert "torch.manual_seed" not in changed, changed
+torch.manual_seed = lambda seed: None
+with base.shipped() as changed:
+    assert "torch.manual_seed" in changed, changed
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr

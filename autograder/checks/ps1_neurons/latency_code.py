@@ -58,7 +58,6 @@ def cases(rng):
     yield drawn("never", "exactly at the rheobase", [1.0, 1.0])
     yield drawn("never", "no current, and negative ones", [0.0, -0.5, -1.0, -3.0])
     yield drawn("shapes", "a batch [2, 3], float32", around_the_rheobase(rng), np.float32)
-    yield drawn("shapes", "no elements", np.zeros((0, 3)))
     yield drawn("gradient", "currents that fire", rng.uniform(1.1, 4, 6))
     some = np.concatenate([rng.uniform(1.1, 4, 3), [1.0, 0.5, 0.0, -1.0]])
     yield drawn("gradient", "some never fire", some)

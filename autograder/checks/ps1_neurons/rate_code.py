@@ -37,7 +37,6 @@ def cases(rng):
         ("values 0 and 1", rng.integers(0, 2, (3, 4)).astype(np.float32)),
         ("float64", rng.integers(0, 2, 5).astype(np.float64)),
         ("a single value", np.array(1.0, dtype=np.float32)),
-        ("no values", np.zeros((0, 2), dtype=np.float32)),
     ):
         made = call(encoded, values=values, steps=7, seed=int(rng.integers(1000)))
         yield Case("certain", label, made, keeps_dtype=True)
