@@ -47,7 +47,6 @@ def cases(rng):
         ("3 patterns, 4 inputs, 2 outputs", 3, 4, 2, 7.0),
         ("1 input", 2, 1, 3, 1.0),
         ("float32", 2, 5, 3, 2.5, np.float32),
-        ("no patterns", 0, 4, 2, 2.0),
     ):
         yield Case("potential", label, call("potential", *layer(rng, *sizes)))
     far = np.array([-math.inf, -2000.0, -150.0, -math.inf], dtype=np.float32)

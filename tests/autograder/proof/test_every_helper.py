@@ -22,11 +22,21 @@ from autograder.source import ANSWER
 ROOT = checkout()
 CATALOGUE = Catalogue(OWN)
 LIMITS = Limits(cell_seconds=240, notebook_seconds=900)
-EVERY = [
-    pytest.param(problem_set, name, marks=pytest.mark.xdist_group(f"samples-{problem_set}"), id=question.id)
+HELPERS = {
+    problem_set: [
+        name for name, question in CATALOGUE.questions(problem_set).items() if question.reference is not None
+    ]
     for problem_set in CATALOGUE.sets()
-    for name, question in CATALOGUE.questions(problem_set).items()
-    if question.reference is not None
+}
+EVERY = [  # the first of each set in every run, all in the soak
+    pytest.param(
+        problem_set,
+        name,
+        marks=[pytest.mark.xdist_group(f"samples-{problem_set}"), *([pytest.mark.soak] if number else [])],
+        id=f"{problem_set}-{name}",
+    )
+    for problem_set, names in HELPERS.items()
+    for number, name in enumerate(names)
 ]
 RAISES = """
 
