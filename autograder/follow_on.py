@@ -19,7 +19,6 @@ from autograder.reference import helpers
 from autograder.result import GroupResult, Result, number
 
 LONGEST_CELL = 100_000
-_TAKEN = re.compile(r"""\buse_reference\(\s*["']([\w.]+)["']""")
 _NO_FAULT_OF_THE_CODE = ("missing", "unanswered", "time", "died", "unrun")
 
 
@@ -33,11 +32,16 @@ def _codes(code: CodeType) -> Iterable[CodeType]:
             yield from _codes(constant)
 
 
+def without_magics(source: str) -> str:
+    """A cell with empty lines in the place of magics and commands."""
+    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))
+
+
 def _compiled(source: str) -> CodeType | None:
     """A cell without its magics; None where it is not plain Python, or so long that reading its code takes seconds."""
     if len(source) > LONGEST_CELL:
         return None
-    text = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))
+    text = without_magics(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter(
@@ -93,21 +97,6 @@ class Carried:
                 found |= set(self.uses.get(id, {})) & set(self.helpers)
                 waiting += self.uses.get(id, {}).values()
         return frozenset(name for name in found if self.helpers[name] != question.id)
-
-
-def references_taken(source: str) -> list[str]:
-    """The arguments of a cell's calls of ``use_reference``; not what a comment says."""
-    return [name for name in _TAKEN.findall(source) if name in _texts(source)]
-
-
-@lru_cache(maxsize=4096)
-def _texts(source: str) -> frozenset[str]:
-    """The texts that a cell's code holds; all its words where it is not plain Python."""
-    code = _compiled(source)
-    if code is None:
-        return frozenset(re.findall(r"[\w.]+", source))
-    constants = (constant for one in _codes(code) for constant in one.co_consts)
-    return frozenset(constant for constant in constants if isinstance(constant, str))
 
 
 def taken_remark(name: str) -> str:

@@ -24,10 +24,11 @@ from autograder.message import html, plain
 from autograder.noticed import of_state, of_withheld
 from autograder.perform import line_of
 from autograder.question import Question
-from autograder.reference import taken
+from autograder.reference import plain_text_only, taken
 from autograder.result import Result, with_fault
-from autograder.second_try import cells_run, second_try
+from autograder.second_try import cells_run, cells_typed, second_try
 from autograder.state import Baseline
+from autograder.word_for_word import references_asked
 
 __all__ = ["UnknownQuestionError", "check", "failing", "find", "use_reference"]
 
@@ -120,8 +121,12 @@ def use_reference(name: str) -> Any:
         name: its name; with the question before it, ``"<set>.<question>.<name>"``, where several sets have one.
 
     Raises:
-        ValueError: there is none, or there are several; the message lists them.
+        ValueError: there is none, or there are several, as the message lists; or no cell names it as plain text, so that
+            grading would not have it.
     """
+    cells = cells_typed()
+    if cells and not any(name in references_asked(source) for source in cells):
+        raise plain_text_only(name)
     return taken(name, _references(places=_here()))
 
 

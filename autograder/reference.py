@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import CellType, CodeType, FunctionType, ModuleType
@@ -32,11 +31,15 @@ class NotYourOwnError(RuntimeError):
 
 def names_in(text: str) -> tuple[str, ...]:
     """The public functions and classes that a module defines."""
-    return tuple(
-        node.name
-        for node in ast.parse(text).body
+    return tuple(node.name for node in _public(ast.parse(text)))
+
+
+def _public(tree: ast.Module) -> list[ast.FunctionDef | ast.ClassDef]:
+    return [
+        node
+        for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
-    )
+    ]
 
 
 @cache
@@ -49,11 +52,38 @@ def helpers(files: Mapping[str, Path]) -> dict[str, str]:
     return {name: question for question, file in files.items() for name in _names(file)}
 
 
+def _defined(tree: ast.Module, label: str, **more: Any) -> Names:
+    """The public definitions of a module, made anew, with more names for it to use."""
+    module = ModuleType("reference")
+    module.__dict__.update(more)
+    exec(compile(tree, label, "exec", dont_inherit=True), module.__dict__)
+    return {node.name: module.__dict__[node.name] for node in _public(tree)}
+
+
 def load(file: Path) -> Names:
     """The references in a file, made anew."""
-    module = ModuleType("reference")
-    exec(compile(file.read_text(encoding="utf-8"), str(file), "exec", dont_inherit=True), module.__dict__)
-    return {name: module.__dict__[name] for name in _names(file)}
+    return _defined(ast.parse(file.read_text(encoding="utf-8")), str(file))
+
+
+def reduced(text: str, names: Iterable[str]) -> str:
+    """A module with these of its functions and classes, and those that they use, alone."""
+    tree = ast.parse(text)
+    definitions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    kept, waiting = set[str](), [*names]
+    waiting += [one for node in tree.body if node not in definitions.values() for one in _read(node)]
+    while waiting:
+        name = waiting.pop()
+        if name in definitions and name not in kept:
+            kept.add(name)
+            waiting += _read(definitions[name])
+    left = [
+        node for node in tree.body if getattr(node, "name", None) in kept or node not in definitions.values()
+    ]
+    return ast.unparse(ast.Module(left, [])) + "\n"
+
+
+def _read(node: ast.AST) -> list[str]:
+    return [one.id for one in ast.walk(node) if isinstance(one, ast.Name)]
 
 
 # ------------------------------------------------------------------------------------------------- given out
@@ -69,41 +99,52 @@ def asking(question: str) -> Iterator[None]:
         _ASKED.remove(question)
 
 
-def _guarded(function: Callable[..., Any], name: str, question: str) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
+def _begun_with(function: ast.FunctionDef, statement: str) -> None:
+    """Put a statement before the first of a function, behind its docstring."""
+    first = 0 if ast.get_docstring(function) is None else 1
+    function.body[first:first] = ast.parse(statement).body
+
+
+@cache
+def _given_out(question: str, file: Path) -> Names:
+    """The references in a file, each of which refuses by its own first line while its question is asked."""
+
+    def refuse(name: str) -> None:
         if question in _ASKED:
             raise NotYourOwnError(
                 f"this is the course's own `{name}`, from use_reference: go on with it, but as the answer to "
                 f"{question} it gets 0 points. Write your own there"
             )
-        return function(*args, **kwargs)
 
-    return guarded
-
-
-@cache
-def _given_out(question: str, file: Path) -> Names:
-    """The references in a file, which refuse while their own question is asked."""
-    found = load(file)
-    for name, value in found.items():
-        if isinstance(value, FunctionType):
-            found[name] = _guarded(value, name, question)
-            continue
-        for key, part in list(vars(value).items()):
-            if isinstance(part, staticmethod):
-                setattr(value, key, staticmethod(_guarded(part.__func__, name, question)))
-            elif isinstance(part, FunctionType):
-                setattr(value, key, _guarded(part, name, question))
-    return found
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in _public(tree):
+        for part in [node] if isinstance(node, ast.FunctionDef) else node.body:
+            if isinstance(part, ast.FunctionDef):
+                _begun_with(part, f"_refuse({node.name!r})")
+    return _defined(tree, f"<reference of {question}>", _refuse=refuse)
 
 
-def taken(name: str, files: Mapping[str, Path]) -> Any:
+def plain_text_only(name: str) -> ValueError:
+    """The refusal of a reference that no cell names as plain text, as grading finds out which ones to have there."""
+    return ValueError(
+        f'write use_reference("{name}") in a cell, with its name as plain text and under this name of the '
+        "function: grading has only those references there that a notebook asks for so"
+    )
+
+
+def taken(name: str, files: Mapping[str, Path], elsewhere: Iterable[str] = ()) -> Any:
     """The reference of this name: ``"clip_floor"``, or with its question where several sets have one of the name.
+
+    Args:
+        name: of the reference.
+        files: of references, by question.
+        elsewhere: references, with their questions before them, that exist and are not there.
 
     Raises:
         ValueError: there is none, or there are several; the message lists them.
     """
+    if any(name in (one, one.rpartition(".")[2]) for one in elsewhere):
+        raise plain_text_only(name)
     there = [(question, own) for question, file in files.items() for own in _names(file)]
     found = [(question, own) for question, own in there if name in (own, f"{question}.{own}")]
     if len(found) > 1:
@@ -240,7 +281,7 @@ def standing_in(references: Names, spaces: Iterable[Names]) -> Iterator[None]:
         yield
 
 
-def install(file: Path, names: Iterable[str], space: Names) -> None:
-    """Put references of a file into the place of the student's for good: in a session of which nothing is kept."""
-    found = load(file)
+def install(text: str, names: Iterable[str], space: Names) -> None:
+    """Put references of a module into the place of the student's for good: in a session of which nothing is kept."""
+    found = _defined(ast.parse(text), "<reference>")
     put(contextlib.ExitStack(), {name: found[name] for name in names}, (space,))

@@ -36,6 +36,13 @@ def cells_run() -> list[str]:
     return [str(source) for source in shell.user_ns.get("In", ())] if shell is not None else []
 
 
+def cells_typed() -> list[str]:
+    """The cells that were run in this kernel as they stand in the notebook, magics as well; none outside of one."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return list(map(str, shell.history_manager.input_hist_raw)) if shell is not None else []
+
+
 def second_try(
     question: Question,
     answer: Answer,

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 import snnkit
 from autograder.asking import ask
@@ -21,33 +22,40 @@ from autograder.question import Question
 from autograder.restoring import restore
 from autograder.result import Result
 
+from . import second_run
+from .handed_out import absent, asked_for, handed_out, noted
+from .handed_out import copies as copied
 from .limits import Limits
 from .mending import with_edits
 from .outputs import CellOutcome, Output, of_cell
-from .second_run import noted, taken, with_references
 from .session import Session
 from .source import WorkerSource
 from .stopped import told, troubles
-from .withhold import student_copy
+from .withhold import student_copy, with_references
 
 __all__ = ["grade_cells", "grade_notebook", "library_copy", "play"]
 
 Questions = Mapping[str, Question]
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _STUDENT_LIBRARY = Path(snnkit.__file__).resolve().parent
 
 
 @cache
-def _without(names: frozenset[str], references: frozenset[tuple[str, Path]], copies: Path) -> Path:
-    return student_copy(_STUDENT_LIBRARY, names, copies, dict(references))
+def _without(names: frozenset[str], copies: Path) -> Path:
+    return student_copy(_STUDENT_LIBRARY, names, copies)
 
 
-def library_copy(questions: Questions, copies: Path) -> Path:
-    """The library as the students of these questions see it: without what any of them withholds, with references."""
-    references = frozenset((one.id, one.reference) for one in questions.values() if one.reference is not None)
-    return _without(
-        frozenset(name for one in questions.values() for name in one.withheld), references, copies
-    )
+def library_copy(questions: Questions, copies: Path, references: Mapping[str, str] = _NONE) -> Path:
+    """The library as the students of these questions see it: without what any of them withholds, with references.
+
+    Args:
+        questions: of a set.
+        copies: folder of the copies.
+        references: texts of modules, by the id of their question.
+    """
+    base = _without(frozenset(name for one in questions.values() for name in one.withheld), copies)
+    return with_references(base, references, absent(questions, references))
 
 
 def grade_cells(
@@ -112,22 +120,24 @@ def play(
         IsolationError: a worker could not be started.
     """
     begun = time.perf_counter()
+    references = asked_for(cells, questions)
+    copy = library_copy(questions, workers.copies, references)
 
     def begun_anew() -> Session:
-        return Session(workers, library_copy(questions, workers.copies), limits)
+        return Session(workers, copy, limits)
 
     with begun_anew() as session:
         outcomes = told(list(grade_cells(cells, questions, seed, session)), questions)
         seconds = round(time.perf_counter() - begun, 4)
         restarts = session.restarts
-        outcomes = with_references(outcomes, questions, seed, begun_anew)
+        outcomes = second_run.with_references(outcomes, questions, seed, begun_anew)
         outcomes = with_edits(outcomes, questions, seed, session)
-    used = taken(outcomes, questions)
+    used = handed_out(references)
     outcomes = noted(outcomes, used)
     graded = Graded(
         student,
         _marks(outcomes, questions),
-        remarks=tuple(map(taken_remark, used)),
+        remarks=(*map(taken_remark, used), *copied(cells, questions)),
         trouble=troubles(outcomes),
         seed=seed,
         seconds=seconds,

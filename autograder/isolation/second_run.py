@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from autograder.asking import ask
-from autograder.follow_on import better, names_of, planned, references_taken, taken_remark
+from autograder.follow_on import better, names_of, planned
 from autograder.question import Question
 from autograder.reference import helpers
 from autograder.result import Result
@@ -18,40 +18,13 @@ from autograder.result import Result
 from .outputs import CellOutcome
 from .session import Session
 
-__all__ = ["noted", "taken", "with_references"]
+__all__ = ["with_references"]
 
 Questions = Mapping[str, Question]
 
 
 def _helpers(questions: Questions) -> dict[str, str]:
     return helpers({one.id: one.reference for one in questions.values() if one.reference is not None})
-
-
-def taken(outcomes: Sequence[CellOutcome], questions: Questions) -> dict[str, str]:
-    """The references that a notebook's cells take with ``use_reference``, each with its question."""
-    known = _helpers(questions)
-    asked = [name for one in outcomes if one.run is not None for name in references_taken(one.cell.source)]
-    names = [name.rpartition(".")[2] for name in asked]
-    return {name: known[name] for name in names if name in known}
-
-
-def noted(outcomes: Sequence[CellOutcome], used: Mapping[str, str]) -> list[CellOutcome]:
-    """Outcomes in which the questions whose references were taken say so."""
-    return [
-        replace(
-            one,
-            result=replace(
-                one.result,
-                remarks=(
-                    *one.result.remarks,
-                    *(taken_remark(name) for name, id in used.items() if id == one.result.question),
-                ),
-            ),
-        )
-        if one.result is not None
-        else one
-        for one in outcomes
-    ]
 
 
 def with_references(
@@ -83,13 +56,21 @@ def with_references(
 
 
 class _SecondRun:
-    """The cells once more; a reference takes its place behind its question, and behind each later cell that binds it."""
+    """The cells once more; a reference takes its place behind its question, and behind each later cell that binds it.
+
+    It comes there with its place, so that it is nowhere to be found while its own question is asked.
+    """
 
     def __init__(
         self, questions: Questions, seed: int, plan: Mapping[str, frozenset[str]], session: Session
     ) -> None:
         self.questions, self.seed, self.plan, self.session = questions, seed, plan, session
         self._known = _helpers(questions)
+        self._texts = {
+            one.id: one.reference.read_text(encoding="utf-8")
+            for one in questions.values()
+            if one.reference is not None
+        }
         self._standing: dict[str, str] = {}
 
     def of(self, outcomes: Sequence[CellOutcome], results: Mapping[str, Result]) -> dict[str, Result]:
@@ -127,6 +108,5 @@ class _SecondRun:
             names = [name for name, id in helpers.items() if id == question]
             self.session.run_cell(
                 "__import__('autograder.reference').reference.install("
-                "__import__('pathlib').Path(__import__('autograder').__file__).with_name('references') "
-                f"/ {question!r}, {names!r}, globals())"
+                f"{self._texts[question]!r}, {names!r}, globals())"
             )

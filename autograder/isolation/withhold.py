@@ -3,7 +3,7 @@
 The source of each withheld name is replaced by a stub of the same name, so that every import of it, inside the package
 and outside, goes on working; calling, instantiating or using it raises ``WithheldError``, which says so in plain
 words. The rest of the package is copied as it is. Beside it lies an ``autograder`` whose ``check`` does nothing, so
-that a notebook's first cell runs, and the references that ``use_reference`` gives.
+that a notebook's first cell runs, and those references that its cells ask for, none by itself.
 
 What this does not see: code that does the withheld work under another name. The list of names is the place for it;
 it may hold private names.
@@ -17,20 +17,20 @@ import os
 import py_compile
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from autograder.files import digest
 
-__all__ = ["Definition", "resolve", "student_copy", "withhold"]
+__all__ = ["Definition", "resolve", "student_copy", "with_references", "withhold"]
 
-_VERSION = b"6"
+_VERSION = b"7"
 _HELPER = "_withheld"
 _STANDIN = Path(__file__).resolve().parent / "standin"
 _REFERENCE = Path(__file__).resolve().parents[1] / "reference.py"
-_NONE: Mapping[str, Path] = MappingProxyType({})
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -182,16 +182,13 @@ def _rewrite(source: str, places: list[tuple[tuple[str, ...], str]], package: st
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
 
-def withhold(
-    package: Path, names: Iterable[str], target: Path, references: Mapping[str, Path] = _NONE
-) -> None:
+def withhold(package: Path, names: Iterable[str], target: Path) -> None:
     """Write the copy of ``package`` without the definitions of ``names`` to ``target/<package>``.
 
     Args:
         package: folder of the package.
         names: dotted names, of functions, classes, methods or constants; re-exports are followed.
         target: an empty folder.
-        references: files of references by the id of their question.
 
     Raises:
         LookupError: a name is defined nowhere.
@@ -210,8 +207,7 @@ def withhold(
     shutil.copyfile(_STANDIN / "check.py", target / "autograder" / "__init__.py")
     shutil.copyfile(_REFERENCE, target / "autograder" / "reference.py")
     (target / "autograder" / "references").mkdir()
-    for question, file in references.items():
-        shutil.copyfile(file, target / "autograder" / "references" / question)
+    (target / "autograder" / "elsewhere").touch()
     for path in sorted(target.rglob("*.py")):
         py_compile.compile(
             str(path),
@@ -232,36 +228,58 @@ def _files(folder: Path) -> Iterator[bytes]:
             yield path.read_bytes()
 
 
-def _key(package: Path, names: list[str], references: Mapping[str, Path]) -> str:
+def _key(package: Path, names: list[str]) -> str:
     ours = [*_files(_STANDIN), _REFERENCE.read_bytes()]
-    given = [part for id, file in sorted(references.items()) for part in (id.encode(), file.read_bytes())]
-    return digest([_VERSION, *_files(package), *ours, *given, *(name.encode() for name in names)])[:24]
+    return digest([_VERSION, *_files(package), *ours, *(name.encode() for name in names)])[:24]
 
 
-def student_copy(
-    package: Path, names: Iterable[str], folder: Path, references: Mapping[str, Path] = _NONE
-) -> Path:
+def _made_once(final: Path, make: Callable[[Path], None]) -> Path:
+    """A folder that is there as a whole or not at all, whoever else makes the same."""
+    if final.is_dir():
+        return final
+    final.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(dir=final.parent, prefix=".new-"))
+    try:
+        make(making)
+        with contextlib.suppress(OSError):  # another process was faster; its copy is the same
+            os.rename(making, final)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return final
+
+
+def student_copy(package: Path, names: Iterable[str], folder: Path) -> Path:
     """The copy for a list of withheld names, made once: a folder to put on the path.
 
     Args:
         package: folder of the package.
         names: withheld dotted names.
         folder: where copies are kept, one for each content of the package and list of names.
-        references: files of references by the id of their question.
 
     Raises:
         LookupError: a name is defined nowhere.
     """
     wanted = sorted(set(names))
-    final = folder / _key(package, wanted, references)
-    if final.is_dir():
-        return final
-    folder.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(dir=folder, prefix=".new-"))
-    try:
-        withhold(package, wanted, making, references)
-        with contextlib.suppress(OSError):  # another process was faster; its copy is the same
-            os.rename(making, final)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
-    return final
+    return _made_once(folder / _key(package, wanted), lambda making: withhold(package, wanted, making))
+
+
+def with_references(copy: Path, references: Mapping[str, str], elsewhere: Iterable[str] = ()) -> Path:
+    """A student's copy with references in it, made once, beside the one without.
+
+    Args:
+        copy: see :func:`student_copy`.
+        references: texts of modules, by the id of their question.
+        elsewhere: the names, with their questions before them, of references that exist and are not in it.
+    """
+    absent = "\n".join(sorted(elsewhere))
+    parts = [part.encode() for one in sorted(references.items()) for part in one]
+
+    def make(making: Path) -> None:
+        shutil.copytree(copy, making, dirs_exist_ok=True)
+        (making / "autograder" / "elsewhere").write_text(absent)
+        for question, text in references.items():
+            file = making / "autograder" / "references" / question
+            file.write_text(text, encoding="utf-8")
+            file.chmod(0o644)
+
+    return _made_once(copy.with_name(digest([copy.name.encode(), absent.encode(), *parts])[:24]), make)

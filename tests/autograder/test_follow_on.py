@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from autograder.follow_on import Carried, better, names_of, planned, references_taken
+from autograder.follow_on import Carried, better, names_of, planned
 from autograder.judging import run
 from autograder.question import Case, Group, Question, call
 from autograder.second_try import second_try
@@ -222,13 +222,6 @@ def test_a_cell_that_failed_for_want_of_the_helper_is_run_again(questions):
     third, _ = checked(questions, "third", answer, [*cells, "%timeit 3", "eight(3)"])
     assert third.score == 1.0
     assert "table" not in answer
-
-
-def test_calls_of_use_reference_are_read_from_the_source():
-    source = "kernel = use_reference(\"kernel\")\ntrain = autograder.use_reference( 'toy.a.train' )\nuse_reference(name)"
-    assert references_taken(source) == ["kernel", "toy.a.train"]
-    assert references_taken('# use_reference("kernel") is for cowards\nx = 1') == []
-    assert references_taken('def broken(:\n    use_reference("kernel")') == ["kernel"]
 
 
 def test_a_cell_that_is_very_long_is_not_compiled() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import types
 
 import pytest
@@ -14,6 +15,7 @@ from autograder.reference import (
     install,
     load,
     names_in,
+    reduced,
     standing_in,
     taken,
 )
@@ -170,7 +172,7 @@ def test_what_comes_from_a_module_is_replaced_by_name_only(file):
 
 def test_installed_for_good(file):
     space = student()
-    install(file, ["helper"], space)
+    install(file.read_text(), ["helper"], space)
     assert space["default"](3) == 6
     assert space["by_class"](3) == -6
 
@@ -199,6 +201,36 @@ def test_what_is_given_out_works_everywhere_but_in_its_own_question(file):
             with pytest.raises(NotYourOwnError, match=r"as the answer to toy\.first it gets 0 points"):
                 call()
     assert made(2) == 6
+
+
+def test_what_is_given_out_holds_no_unguarded_function(file):
+    """Neither under a name that wrappers have, nor in a closure, nor as source to be run again."""
+    helper, made = (taken(name, {"toy.first": file}) for name in ("helper", "Helper"))
+    assert str(inspect.signature(helper)) == "(x, k=2)"
+    assert helper.__name__ == "helper"
+    for function in (helper, made.__call__, made.half):
+        assert not hasattr(function, "__wrapped__")
+        assert function.__closure__ is None
+        with pytest.raises(OSError, match="source"):
+            inspect.getsource(function)
+
+
+def test_a_reduced_module_has_what_was_asked_for_and_what_that_uses():
+    assert names_in(reduced(REFERENCE, ["helper"])) == ("helper",)
+    assert names_in(reduced(REFERENCE, ["Child"])) == ("Base", "Child")
+    assert "_FACTOR = 2" in reduced(REFERENCE, ["helper"])
+    assert "_private" not in reduced(REFERENCE, ["helper"])
+
+
+def test_one_that_is_elsewhere_is_to_be_asked_for_as_plain_text(file):
+    files = {"toy.first": file}
+    for name in ("other", "toy.second.other"):
+        with pytest.raises(
+            ValueError, match=rf'write use_reference\("{name}"\) in a cell, with its name as plain'
+        ):
+            taken(name, files, ["toy.second.other"])
+    with pytest.raises(ValueError, match="no reference 'nothing'"):
+        taken("nothing", files, ["toy.second.other"])
 
 
 def test_a_name_that_is_not_there_or_there_twice_is_told(file, tmp_path):

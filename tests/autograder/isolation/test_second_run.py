@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,94 @@ def test_a_reference_that_is_not_there_is_told(
     graded = grade(warm_parent, questions, 'use_reference("eight")')
     assert graded.score == 6.0
     assert graded.remarks == ()
+
+
+LOOK = """import pathlib, autograder
+for file in sorted(pathlib.Path(autograder.__file__).parent.glob("references/*")):
+    exec(file.read_text())
+"""
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        'take = use_reference\ndouble = take("double")',
+        'for name in ["double"]:\n    double = use_reference(name)',
+        LOOK,
+    ],
+)
+def test_a_reference_that_no_cell_names_in_plain_text_is_not_there(
+    warm_parent: WarmParent, questions: dict[str, Question], own: str
+) -> None:
+    """Neither at first nor when the cells are run again for a later question."""
+    graded = grade(warm_parent, questions, first=own, second="def four(x):\n    return double(double(x))")
+    assert scores(graded) == [0.0, 2.0, 2.0]
+    assert graded.remarks == ()
+    if "use_reference" in own:
+        assert any('write use_reference("double") in a cell' in one.reason for one in graded.trouble)
+
+
+def test_the_second_run_has_no_reference_of_what_it_asks(
+    warm_parent: WarmParent, questions: dict[str, Question]
+) -> None:
+    """A question that is asked again, and whose helper a third needs, is not answered by that helper's reference."""
+    graded = grade(
+        warm_parent, questions, first="def double(x):\n    return 3 * x",
+        second=f"def four(x):\n    return double(x)\n{LOOK}",
+    )  # fmt: skip
+    assert scores(graded) == [0.0, 0.0, 2.0]
+
+
+def test_only_what_was_asked_for_is_there_and_a_remark_says_so(
+    warm_parent: WarmParent, questions: dict[str, Question]
+) -> None:
+    """Whoever makes an answer of it by its file keeps the points of that one, under a remark."""
+    own = f'use_reference("double")\n{LOOK}'
+    graded = grade(warm_parent, questions, first=own, second="raise NotImplementedError")
+    assert scores(graded) == [2.0, 0.0, 2.0]
+    assert graded.remarks == ("used the reference for `double`",)
+    assert remarks(graded, "first") == ("used the reference for `double`",)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        'double = use_reference("double").__wrapped__',
+        'double = use_reference("double").__closure__[0].cell_contents',
+        'import inspect\nexec(inspect.getsource(use_reference("double")))',
+    ],
+)
+def test_a_reference_does_not_give_its_inside_away(
+    warm_parent: WarmParent, questions: dict[str, Question], own: str
+) -> None:
+    graded = grade(warm_parent, questions, first=own)
+    assert scores(graded) == [0.0, 2.0, 2.0]
+    assert graded.remarks == ("used the reference for `double`",)
+
+
+def test_whoever_empties_the_list_of_what_is_asked_is_noted(
+    warm_parent: WarmParent, questions: dict[str, Question]
+) -> None:
+    own = (
+        "import autograder.reference\nclass Empty(list):\n    def __contains__(self, one): return False\n"
+        'autograder.reference._ASKED = Empty()\ndouble = use_reference("double")'
+    )
+    graded = grade(warm_parent, questions, first=own)
+    assert graded.remarks == ("used the reference for `double`",)
+    assert "used the reference for `double`" in remarks(graded, "first")
+
+
+def test_a_reference_word_for_word_is_told_and_keeps_its_points(
+    warm_parent: WarmParent, questions: dict[str, Question], tmp_path: Path
+) -> None:
+    body = "(x):\n    total = 0 * x\n    for part in (x, x):\n        total = total + 1 * part\n    return total\n"
+    file = tmp_path / "first_reference.py"
+    file.write_text(
+        f"def double{body.replace('(x):', '(x: float) -> float:' + chr(10) + '    ' + repr('Twice.'))}"
+    )
+    longer = {**questions, "first": replace(questions["first"], reference=file)}
+    graded = grade(warm_parent, longer, first=f"def double{body}")
+    assert scores(graded) == [2.0, 2.0, 2.0]
+    assert graded.remarks == ("this is the course's reference for `double`, word for word",)
+    below = grade(warm_parent, longer, second=f"def double{body}\n{RIGHT['second']}")
+    assert below.remarks == ()
