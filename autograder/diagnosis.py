@@ -15,7 +15,17 @@ Right = tuple[int, Seen]
 
 STOPPED = frozenset({"time", "died"})
 """Kinds of failure in which an answer was not heard to its end."""
-PROVED = frozenset({"nothing_returned", "missing_super", "super_arguments"})
+PROVED = frozenset(
+    {
+        "nothing_returned",
+        "missing_super",
+        "super_arguments",
+        "return_in_loop",
+        "list_returned",
+        "array_returned",
+        "gradients_off",
+    }
+)
 """Slips of the language that an error's text and the source tell together."""
 LONG = 2.0
 """Processor time of all cases above which no edits are tried."""
@@ -75,7 +85,7 @@ def of_language(
     one = told(found)
     own = {slip.id for slip in question.slips}
     if one is None or (
-        one.id not in PROVED and any(other.sure and other.id in own for other in said.values())
+        not (one.id in PROVED and one.sure) and any(other.sure and other.id in own for other in said.values())
     ):
         return dict(said)
     return {**said, **dict.fromkeys(open_, one)} if one.sure else {**dict.fromkeys(open_, one), **said}

@@ -197,8 +197,6 @@ class _Judge:
             self.explains,
             lambda slip: {self.cases[at].group for at, seen in right if self.contradicts(slip, at, seen)},
         )
-        if {one.id for one in said.values() if one.sure} & {slip.id for slip in self.question.slips}:
-            return said
         every = [one for some in faults.values() for one in some]
         seen_in = evidence(self.question, self.cases, every, right, self.wanted, self.cells)
         return of_language(self.question, said, faults, seen_in)

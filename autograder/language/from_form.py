@@ -51,6 +51,28 @@ def nothing_returned(evidence: Evidence) -> Said | None:
     return None
 
 
+def helper_returns_nothing(evidence: Evidence) -> Said | None:
+    """A function beside those asked for that has no ``return`` and whose value is used; sure where an error tells of None."""
+    if any(case.kind != "error" for case in evidence.failing):
+        return None
+    alone = {id(node.value) for node in ast.walk(evidence.tree) if isinstance(node, ast.Expr)}
+    for function in evidence.functions:
+        if any(one.value is not None for one in _own_returns(function)) or _yields(function):
+            continue
+        used = [call for call in calls_of(evidence.tree, function.name) if id(call) not in alone]
+        if used and not function.name.startswith("__"):
+            said = (
+                f"`{function.name}` returns nothing, and line {used[0].lineno} uses what it returns: a function without "
+                "`return` gives None."
+            )
+            return Said("nothing_returned", said, every_says(evidence, r"NoneType|\bNone\b"))
+    return None
+
+
+def _yields(function: ast.FunctionDef) -> bool:
+    return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(function))
+
+
 def missing_super(evidence: Evidence) -> Said | None:
     """A class whose base class was not made, or made without its arguments."""
     classes = [node for node in ast.walk(evidence.tree) if isinstance(node, ast.ClassDef) and node.bases]
@@ -72,7 +94,27 @@ def missing_super(evidence: Evidence) -> Said | None:
                 needed = missing[2].strip()
                 said = f"`super().__init__()` in `{one.name}` is called without what the base class needs: {needed}."
                 return Said("super_arguments", said)
+        of_module = ast.unparse(one.bases[0]).endswith("Module")
+        if calls and not of_module and (named := _not_handed_on(evidence, made[0], calls[0])):
+            said = (
+                f"`super().__init__(...)` in `{one.name}` is not handed {named}, and so the base class does not know it; "
+                f"hand it on as `{named}={named}`."
+            )
+            return Said("super_arguments", said)
     return None
+
+
+def _not_handed_on(evidence: Evidence, made: ast.FunctionDef, call: ast.Call) -> str:
+    """An argument of ``__init__`` that the base class is not given, and that each error misses."""
+    missing = evidence.all_say(
+        r"\w+\(\) missing \d+ required positional arguments?: '(\w+)'(?!.*so the question)"
+    )
+    if missing is None or any(one.arg is None for one in call.keywords):
+        return ""
+    name = missing[1]
+    given = {part.id for part in ast.walk(call) if isinstance(part, ast.Name)}
+    known = name in _arguments(made) and name not in given | {one.arg for one in call.keywords}
+    return name if known and all(f"'{name}'" in case.text for case in evidence.failing) else ""
 
 
 def keyword_renamed(evidence: Evidence) -> Said | None:
@@ -108,6 +150,28 @@ def keyword_renamed(evidence: Evidence) -> Said | None:
     return None
 
 
+def key_renamed(evidence: Evidence) -> Said | None:
+    """An entry of what came back is asked for by a name that none has."""
+    wrong = evidence.all_say(r"cannot be used: KeyError: '(\w+)'")
+    if wrong is None or not all(f"KeyError: '{wrong[1]}'" in case.text for case in evidence.failing):
+        return None
+    own = [
+        key
+        for node in ast.walk(evidence.tree)
+        for key in (
+            [one.value for one in node.keys if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            if isinstance(node, ast.Dict)
+            else [one.arg for one in node.keywords if one.arg]
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "dict"
+            else []
+        )
+    ]
+    if wrong[1] in own:
+        return None
+    yours = f"; yours are {', '.join(f'`{one}`' for one in dict.fromkeys(own))}" if own else ""
+    return Said("keyword_renamed", f"An entry called `{wrong[1]}` is asked for, and there is none{yours}.")
+
+
 def number_of_results(evidence: Evidence) -> Said | None:
     """One result for two, or two for one."""
     if every_says(
@@ -122,19 +186,30 @@ def number_of_results(evidence: Evidence) -> Said | None:
             "number_of_results",
             f"Not as many results come back as are asked for: {many}{names}, as `return a, b`.",
         )
+    if every_says(
+        evidence,
+        r"cannot be used: TypeError: .*'(float|int|numpy\.float64)' object is not (subscriptable|iterable)",
+    ):
+        said = "A single number stands where several are asked for, as a pair `(a, b)`."
+        return Said("number_of_results", said)
     return None
 
 
 def return_in_loop(evidence: Evidence) -> Said | None:
-    """A loop that ends after its first round."""
+    """A loop that ends after its first round, as nothing in it goes on to the next."""
     for function in evidence.functions:
+        if function.name not in {case.of for case in evidence.failing} & {*evidence.names} and all(
+            case.of in evidence.names for case in evidence.failing
+        ):
+            continue
         for loop in ast.walk(function):
-            if isinstance(loop, ast.For | ast.While) and isinstance(loop.body[-1], ast.Return):
-                after = function.body[-1]
-                if not isinstance(after, ast.Return):
-                    said = (
-                        f"The `return` in line {loop.body[-1].lineno} stands inside the loop, which therefore ends after its "
-                        "first round."
-                    )
-                    return Said("return_in_loop", said, False)
+            if not isinstance(loop, ast.For | ast.While) or not isinstance(loop.body[-1], ast.Return):
+                continue
+            goes_on = any(isinstance(part, ast.Continue) for part in ast.walk(loop))
+            if not goes_on and not isinstance(function.body[-1], ast.Return):
+                said = (
+                    f"The `return` in line {loop.body[-1].lineno} stands inside the loop, which therefore ends after its "
+                    "first round."
+                )
+                return Said("return_in_loop", said)
     return None

@@ -13,7 +13,16 @@ from collections.abc import Callable
 from autograder.result import Said
 
 from .evidence import Evidence, calls_of, every_says
-from .from_form import keyword_renamed, missing_super, nothing_returned, number_of_results, return_in_loop
+from .from_form import (
+    helper_returns_nothing,
+    key_renamed,
+    keyword_renamed,
+    missing_super,
+    nothing_returned,
+    number_of_results,
+    return_in_loop,
+)
+from .from_returns import not_a_tensor, written_through
 
 Detector = Callable[[Evidence], Said | None]
 
@@ -108,8 +117,12 @@ def list_for_tensor(evidence: Evidence) -> Said | None:
         return Said(kind, said)
     if evidence.all_say(
         r"list indices must be|can't multiply sequence|unsupported operand type\(s\) for .*'list'|not list|'list'|"
-        r"can only concatenate list|only integer tensors of a single element|tuple indices must be|\bis a list\b"
-    ) or every_says(evidence, r"is a (list|tuple), where|\(a (list|tuple)\) cannot be used"):
+        r"can only concatenate list|only integer tensors of a single element|tuple indices must be|\bis a list\b|"
+        r"got \((list|tuple)\b"
+    ) or every_says(
+        evidence,
+        r"is a (list|tuple), where|\(a (list|tuple)\) cannot be used(?!: (KeyError|IndexError|ValueError))",
+    ):
         said = "A list stands where a tensor is needed: `torch.stack(...)` or `torch.tensor(...)` makes one of it."
         return Said("list_for_tensor", said)
     if every_says(
@@ -194,6 +207,12 @@ _CUTS = frozenset(
         "inference_mode",
     ]
 )
+_OFF = (
+    "torch.no_grad()",
+    "torch.inference_mode()",
+    "torch.set_grad_enabled(False)",
+    "torch.enable_grad(False)",
+)
 _NO_GRADIENT = (
     r"does not require grad|does not have a grad_fn|appears to not have been used in the graph|"
     r"grad can be implicitly created|'NoneType' object has no attribute 'grad'"
@@ -209,6 +228,15 @@ def detached(evidence: Evidence) -> Said | None:
         )
     if not evidence.all_say(_NO_GRADIENT):
         return None
+    for function in evidence.functions:
+        off = (
+            [node for node in ast.walk(function) if isinstance(node, ast.Call) and ast.unparse(node) in _OFF]
+            if function.name == "backward"
+            else []
+        )
+        if off and evidence.all_say(r"your code raised.*does not require grad"):
+            said = f"Inside `backward` gradients are switched off by `no_grad` in line {off[0].lineno}, and one is asked for."
+            return Said("gradients_off", said)
     for node in ast.walk(evidence.tree):
         if isinstance(node, ast.Attribute) and node.attr in _CUTS:
             name = ast.unparse(node) if node.attr in ("tensor", "no_grad") else f".{node.attr}"
@@ -235,6 +263,16 @@ def types_meet(evidence: Evidence) -> Said | None:
 def index(evidence: Evidence) -> Said | None:
     """An index or an axis that is not there."""
     far = evidence.all_say(r"index (-?\d+) is out of (?:bounds|range)")
+    beyond = [
+        re.search(r"index (\d+) is out of bounds for (?:axis|dimension) \d+ with size (\d+)", case.text)
+        for case in evidence.failing
+    ]
+    if far and all(one is not None and int(one[1]) > int(one[2]) for one in beyond):
+        said = (
+            f"Index {far[1]} is taken along an axis that is shorter than that: is it the axis that is meant, and is the array "
+            "to be flattened first?"
+        )
+        return Said("other_axis", said)
     if far or evidence.all_say(r"IndexError: (?:list |tuple )?index out of range"):
         return Said("one_too_far", "An index goes too far: n entries are numbered from 0 to n - 1.")
     if evidence.all_say(r"Dimension out of range|AxisError|axis \d+ is out of bounds|too many indices"):
@@ -271,8 +309,12 @@ def recursion(evidence: Evidence) -> Said | None:
 
 DETECTORS: tuple[Detector, ...] = (
     nothing_returned,
+    return_in_loop,
     missing_super,
     keyword_renamed,
+    key_renamed,
+    not_a_tensor,
+    helper_returns_nothing,
     if_on_tensor,
     not_called,
     name_error,
@@ -286,5 +328,5 @@ DETECTORS: tuple[Detector, ...] = (
     index,
     recursion,
     shapes_do_not_meet,
-    return_in_loop,
+    written_through,
 )
