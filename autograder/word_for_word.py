@@ -9,13 +9,16 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 
 from autograder.follow_on import LONGEST_CELL, without_magics
 
 #: What is as short as this is written alike by many; counted in nodes of the syntax tree, without docstring and annotations.
 SHORTEST_COPY = 30
+#: What is longer than this is no reference, and is not compared.
+LONGEST_COPY = 2000
 _ASKED = re.compile(r"""\buse_reference\(\s*(?:name\s*=\s*)?["']([\w.]{1,200})["']""")
 
 _Definition = ast.FunctionDef | ast.ClassDef
@@ -80,14 +83,17 @@ def _without_docstring(node: _Definition) -> list[ast.stmt]:
     return node.body if ast.get_docstring(node, clean=False) is None else node.body[1:]
 
 
-def _bare(tree: ast.Module) -> list[tuple[str, str]]:
-    """Names and bare texts of all functions and classes that are long enough to tell who wrote them."""
-    tree = _Bare().visit(tree)
-    return [
-        (node.name, ast.dump(node))
-        for node in ast.walk(tree)
-        if isinstance(node, _Definition) and sum(1 for _ in ast.walk(node)) >= SHORTEST_COPY
-    ]
+def _bare(tree: ast.Module) -> Iterator[tuple[_Definition, str]]:
+    """All functions and classes that are long enough to tell who wrote them, with their bare texts."""
+    bare = _Bare().visit(tree)
+    for node in ast.walk(bare):
+        if isinstance(node, _Definition) and SHORTEST_COPY <= _size(node) <= LONGEST_COPY:
+            yield node, ast.dump(node)
+
+
+def _size(node: ast.AST) -> int:
+    """How many nodes there are; counted no further than is compared."""
+    return sum(1 for _ in islice(ast.walk(node), LONGEST_COPY + 1))
 
 
 @lru_cache(maxsize=4096)
@@ -101,8 +107,11 @@ def _held(source: str) -> frozenset[str]:
 
 @lru_cache(maxsize=256)
 def _references(text: str) -> dict[str, str]:
-    """Bare texts of a module's public functions and classes, with their names."""
-    return {bare: name for name, bare in _bare(ast.parse(text)) if not name.startswith("_")}
+    """Bare texts of a module's public functions and classes, with their names; not of what stands inside of them."""
+    tree = ast.parse(text)
+    return {
+        bare: node.name for node, bare in _bare(tree) if node in tree.body and not node.name.startswith("_")
+    }
 
 
 def copied(sources: Iterable[str], text: str) -> list[str]:

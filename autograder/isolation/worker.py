@@ -1,6 +1,6 @@
 """The student's side: runs cells, and the probes that are sent to it, and answers with plain data.
 
-A worker holds the student's names and the helpers that ``use_reference`` gives, and nothing else: no test,
+A worker holds the student's names and the references that its cells ask for, and nothing else: no test,
 score or database. A probe comes as the source of a function; its inputs come as data; what it returns goes back
 as arrays. Everything this module sends may have been forged by the code that it runs, and the supervisor treats
 it so.

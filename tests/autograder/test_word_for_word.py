@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from autograder.word_for_word import copied, references_asked
+from autograder.catalogue import OWN, Catalogue
+from autograder.isolation.handed_out import copies
+from autograder.notebook import Cell, parse
+from autograder.source import solution_notebook
+from autograder.word_for_word import copied, copied_remark, references_asked
+
+CATALOGUE = Catalogue(OWN)
 
 REFERENCE = '''"""A reference."""
 
@@ -80,3 +88,27 @@ def test_a_reference_word_for_word_is_seen(cells):
 )
 def test_what_is_written_otherwise_or_very_short_is_not(cells):
     assert copied(cells, REFERENCE) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["-" * 90_000 + "1", "x" + "+1" * 40_000, "a" + ".b" * 40_000, "lambda:" * 12_000 + "1", "[" * 90_000],
+    ids=["signs", "sum", "attributes", "lambdas", "brackets"],
+)
+def test_what_is_nested_without_end_is_nothing(source):
+    assert copied([source], REFERENCE) == []
+    assert references_asked(source) == ()
+
+
+@pytest.mark.parametrize("problem_set", CATALOGUE.sets())
+def test_the_course_own_references_are_recognised_and_its_solutions_are_not(root, problem_set):
+    """What many write alike, in few words, is told of nobody."""
+    questions = CATALOGUE.questions(problem_set)
+    assert copies(parse(solution_notebook(root, problem_set)).cells, questions) == []
+    question = partial(Cell, "", graded=True)
+    for name, one in questions.items():
+        if one.reference is not None:
+            pasted = [Cell(one.reference.read_text()), question(grade_id=name)]
+            found = copies(pasted, questions)
+            assert found, name
+            assert set(found) <= {copied_remark(own) for own in one.names}

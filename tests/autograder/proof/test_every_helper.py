@@ -154,6 +154,22 @@ def test_a_reference_that_was_taken_in_a_real_kernel():
 
 
 @pytest.mark.slow
+def test_a_reference_by_another_name_is_refused_in_a_real_kernel_as_in_grading():
+    setup = "import torch\nfrom autograder import check, use_reference"
+    tried = """take, said = use_reference, []
+for name in ("clip_floor", "ps4.clip_floor.clip_floor"):
+    try:
+        clip_floor = take(name)
+    except ValueError as error:
+        said.append(str(error))
+assert len(said) == 2 and all("with its name as plain text" in one for one in said), said"""
+    (own,) = paths.in_kernel(in_cells(setup, tried, 'check("ps4.clip_floor")'))
+    assert own.score == 0
+    assert not [remark for remark in own.remarks if "used the reference" in remark]
+    assert {one.kind for one in own.failed.values()} == {"missing"}
+
+
+@pytest.mark.slow
 def test_in_a_real_kernel():
     handed_in, _ = only_wrong("ps6_timing", "response")
     results = {result.question: result for result in paths.in_kernel(read(handed_in))}
