@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 #: Characters of the longest cell that is looked into.
 LONGEST = 200_000
@@ -161,6 +162,7 @@ def binds(node: ast.AST) -> set[str]:
     return found
 
 
+@lru_cache(maxsize=256)
 def _names(source: str, passed_over: tuple[type[ast.stmt], ...]) -> frozenset[str]:
     if len(source) > LONGEST:
         return frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +24,8 @@ from autograder.reference import asking
 from autograder.result import Failure, GroupResult, Result, Said, with_fault
 from autograder.time_of_check import Time
 from autograder.wording import vocabulary
+
+_LOG = logging.getLogger(__name__)
 
 PUBLIC_SEED = 20231214
 
@@ -198,8 +201,12 @@ class _Judge:
             lambda slip: {self.cases[at].group for at, seen in right if self.contradicts(slip, at, seen)},
         )
         every = [one for some in faults.values() for one in some]
-        seen_in = evidence(self.question, self.cases, every, right, self.wanted, self.cells)
-        return of_language(self.question, said, faults, seen_in)
+        try:
+            seen_in = evidence(self.question, self.cases, every, right, self.wanted, self.cells)
+            return of_language(self.question, said, faults, seen_in)
+        except Exception:  # of the student's text: no fault of the question
+            _LOG.info("%s: nothing was looked for in the answer's text", self.question.id, exc_info=True)
+            return said
 
     def groups_judged(self) -> tuple[GroupResult, ...]:
         """Outcome of each group."""
@@ -278,7 +285,7 @@ def _mended(
     question: Question,
     cases: Sequence[Case],
     answer: Answer,
-    own: Sequence[str],
+    ran: Sequence[str],
     result: Result,
     around: Callable[[], AbstractContextManager[object]],
 ) -> Result:
@@ -291,8 +298,12 @@ def _mended(
         with around():
             return attempt(names, call, question.results(call), tensors=question.tensors)
 
-    places, right = failing_first(result, cases), is_right(question, cases)
-    return mended(result, in_a_copy(answer, ask, own, places, right))
+    try:
+        own, places = answer_cells(ran, question.names), failing_first(result, cases)
+        return mended(result, in_a_copy(answer, ask, own, places, is_right(question, cases)))
+    except Exception:  # of a text that cannot be edited: no fault of the question
+        _LOG.info("%s: no edits were tried to their end", question.id, exc_info=True)
+        return result
 
 
 def run(
@@ -334,10 +345,9 @@ def run(
         result = time.told(result)
         try:
             result = paced(question, result, see_pace)
-            if own := answer_cells(ran, question.names):
-                result = _mended(question, cases, answer, own, result, around)
         except Exception as error:
             result = with_fault(result, error)
+        result = _mended(question, cases, answer, ran, result, around)
     return replace(result, printed=printed.getvalue())
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from autograder.given import names_of
+from autograder.given import LONGEST, names_of
 from autograder.notebook import Cell, Notebook, by_name
 
 #: How like each other two given cells must be (0 to 1), by the tokens that they share.
@@ -73,10 +73,10 @@ def _bare(cell: Cell) -> str:
 def _calls(cell: Cell, released: Cell) -> bool:
     """Whether a cell asks a question as its check does, perhaps with a hint."""
     begun = released.source.strip().removesuffix(")")
-    call = re.escape(begun)
-    return begun in cell.source and bool(
-        re.search(rf"^\s*{call}\s*(,\s*hint\s*=\s*\d\s*)?\)", cell.source, re.MULTILINE)
-    )
+    if len(cell.source) > LONGEST or begun not in cell.source:
+        return False
+    pattern = rf"^[ \t]*{re.escape(begun)}\s*(,\s*hint\s*=\s*\d\s*)?\)"
+    return bool(re.search(pattern, cell.source, re.MULTILINE))
 
 
 def _surely(cells: Sequence[Cell], released: Sequence[Cell]) -> dict[int, int]:

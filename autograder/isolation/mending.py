@@ -6,8 +6,10 @@ cost the sentence.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from autograder.asking import as_data, seen_of
 from autograder.diagnosis import failing_first, mended, worth_mending
@@ -23,23 +25,34 @@ from .session import Session
 
 __all__ = ["with_edits"]
 
+_LOG = logging.getLogger(__name__)
+
 WHOLE = 8.0
 """Processor time for the edits of all answers of a notebook; half of it for one question."""
 
 
 @dataclass
 class _Bench:
-    """Runs the cells of one answer in a session, and puts cases to what they define; counts processor time."""
+    """Runs the cells of one answer in a session, and puts cases to what they define.
+
+    Processor time is counted in the worker and on this side, which makes the edits; either may use ``seconds``.
+    """
 
     session: Session
     question: Question
     cases: Sequence[Case]
     seconds: float
-    used: float = 0.0
+    there: float = 0.0
     restarts: int = 0
+    begun: float = field(default_factory=time.thread_time)
 
     def __post_init__(self) -> None:
         self.restarts = self.session.restarts
+
+    @property
+    def used(self) -> float:
+        """Processor time of the side that used more."""
+        return max(self.there, time.thread_time() - self.begun)
 
     @property
     def over(self) -> bool:
@@ -50,7 +63,7 @@ class _Bench:
         """See :data:`autograder.language.mending.Put`."""
         for source in sources:
             done = self.session.run_cell(source)
-            self.used += max(done.seconds, 1e-3)  # so that one that is not run counts as well
+            self.there += max(done.seconds, 1e-3)  # so that one that is not run counts as well
             if done.status != "ok":
                 return None
         return self._see
@@ -59,7 +72,7 @@ class _Bench:
         modules: list[str] = []
         sent = as_data(self.question, self.cases[place].call, modules)
         answers = self.session.probe(self.question.names, [sent], modules, self.question.id)
-        self.used += max(answers.seconds, 1e-3)
+        self.there += max(answers.seconds, 1e-3)
         return seen_of(answers.replies[0])
 
 
@@ -67,13 +80,19 @@ def _mended(
     result: Result, question: Question, seed: int, session: Session, ran: Sequence[str], seconds: float
 ) -> tuple[Result, float]:
     """The result, with the sentence of an edit if one is found in time, and what that took."""
-    cells = answer_cells(ran, question.names)
-    if not cells or not worth_mending(question, result):
+    if not worth_mending(question, result):
         return result, 0.0
     cases = question.draw(seed)
-    bench, places = _Bench(session, question, cases, seconds), failing_first(result, cases)
-    sentence = mend(cells, places, bench.put, is_right(question, cases), lambda: bench.over)
-    bench.put([definitions(cell) for cell in cells])  # the student's own again, for the next question
+    bench, sentence = _Bench(session, question, cases, seconds), ""
+    try:
+        if cells := answer_cells(ran, question.names):
+            own, places = [definitions(cell) for cell in cells], failing_first(result, cases)
+            try:
+                sentence = mend(cells, places, bench.put, is_right(question, cases), lambda: bench.over)
+            finally:
+                bench.put(own)  # the student's again, for the next question
+    except Exception:  # of a text that cannot be edited: what costs the sentence costs nothing else
+        _LOG.info("%s: no edits were tried to their end", question.id, exc_info=True)
     return mended(result, sentence), bench.used
 
 

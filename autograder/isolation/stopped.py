@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
-from autograder.follow_on import names_of
+from autograder.follow_on import LONGEST_CELL, names_of
 from autograder.graded import Trouble
 from autograder.question import Question
 from autograder.result import Result
@@ -17,6 +18,7 @@ from .session import CellResult
 __all__ = ["told", "troubles"]
 
 _LONGEST = 300
+_NAMES = 300  # that are followed from one question
 _NEEDS_A_NAME = frozenset({"missing", "unanswered", "error"})
 
 
@@ -48,12 +50,21 @@ def troubles(outcomes: Sequence[CellOutcome]) -> tuple[Trouble, ...]:
     )
 
 
+_DEFINITION = re.compile(r"^[ \t]*(?:(?:def|class)[ \t]+(\w+)|(\w+)[ \t]*=[^=])", re.MULTILINE)
+
+
+@lru_cache(maxsize=256)
+def _written(source: str) -> frozenset[str]:
+    """Names that lines of a cell define, whether they are reached or not."""
+    return frozenset(one or other for one, other in _DEFINITION.findall(source))
+
+
 def _defines(source: str, name: str) -> bool:
-    """Whether a cell binds a name, or would: it cannot be compiled, or stops before."""
+    """Whether a cell binds a name, or would: it cannot be compiled, or stops before; no for one that is too long."""
+    if len(source) > LONGEST_CELL:
+        return False
     bound, read = names_of(source)
-    if name in bound and bound is not read:
-        return True
-    return bool(re.search(rf"^\s*(?:(?:def|class)\s+{name}\b|{name}\s*=[^=])", source, re.MULTILINE))
+    return (name in bound and bound is not read) or name in _written(source)
 
 
 class _Above:
@@ -68,7 +79,7 @@ class _Above:
     def stopped(self, names: Sequence[str]) -> Iterator[tuple[str, CellResult]]:
         """Names that are needed, directly or by what defines them, whose cell did not come to its end, with how."""
         waiting, seen = list(names), set[str]()
-        while waiting:
+        while waiting and len(seen) < _NAMES:
             name = waiting.pop(0)
             if name in seen:
                 continue
@@ -77,7 +88,7 @@ class _Above:
             if last is not None and last.run is not None:
                 if last.run.status != "ok":
                     yield name, last.run
-                waiting += sorted(names_of(last.cell.source)[1])
+                waiting += sorted(names_of(last.cell.source)[1])[:_NAMES]
 
 
 def _told(question: Question, result: Result, above: _Above) -> Result:

@@ -9,8 +9,9 @@ import ast
 import difflib
 import io
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from autograder.parsing import parsed, python_of
 from autograder.proof import faults
 from autograder.proof.faults import Mutant, Mutator, mutants
 
@@ -37,7 +38,7 @@ def _axis(node: ast.expr) -> int | None:
     value: object = None
     try:
         value = ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):
         return None
     return value if type(value) is int and -3 <= value <= 3 else None
 
@@ -171,7 +172,7 @@ def _names(source: str) -> Mutator:
     given = sorted(
         {
             one.arg
-            for node in ast.walk(ast.parse(source))
+            for node in ast.walk(parsed(source))
             if isinstance(node, ast.FunctionDef)
             for one in (*node.args.args, *node.args.kwonlyargs)
         }
@@ -196,11 +197,15 @@ LIKELY: tuple[Mutator, ...] = (
 )  # fmt: skip
 
 
-def edits(source: str) -> Iterator[Mutant]:
-    """Edits of a cell, the likelier kinds first; each text once."""
+def edits(source: str, over: Callable[[], bool] = lambda: False) -> Iterator[Mutant]:
+    """Edits of a cell, the likelier kinds first, each text once, until it is ``over``; none of what cannot be read."""
+    try:
+        plain, _ = python_of(source)
+    except (SyntaxError, ValueError):
+        return
     seen: set[str] = set()
-    for mutator in (*LIKELY, _names(source)):
-        for one in mutants(source, mutators=(mutator,)):
+    for mutator in (*LIKELY, _names(plain)):
+        for one in mutants(plain, mutators=(mutator,), over=over):
             if one.source not in seen:
                 seen.add(one.source)
                 yield one

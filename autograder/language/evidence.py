@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from autograder.parsing import names_bound, parsed
 from autograder.question import Array, Arrays, Asked, Tolerance
 
 _SHAPES = re.compile(
@@ -46,35 +47,20 @@ class Pair:
     wanted: Array
 
 
-def parsed(cell: str) -> ast.Module:
-    """The tree of a cell, in which magics are nothing; an empty one where it is not Python."""
-    lines = [re.sub(r"^(\s*)[%!].*", r"\1pass", line) for line in cell.split("\n")]
-    try:
-        return ast.parse("\n".join(lines))
-    except (SyntaxError, ValueError):
-        return ast.Module([], [])
-
-
-def bound(tree: ast.Module) -> set[str]:
-    """Names that the cell's own statements bind."""
-    names: set[str] = set()
-    for statement in tree.body:
-        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-            names.add(statement.name)
-        elif isinstance(statement, ast.Assign):
-            names |= {part.id for part in ast.walk(statement) if isinstance(part, ast.Name)}
-    return names
+def _maker(cells: Sequence[str], name: str) -> int | None:
+    """The place of the last cell that binds a name; None where there is none, or one behind it may and cannot be read."""
+    for at in reversed(range(len(cells))):
+        if name in cells[at]:
+            names = names_bound(cells[at])
+            if names is None or name in names:
+                return None if names is None else at
+    return None
 
 
 def answer_cells(cells: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     """The cells that an answer is made in: of those that bind one of its names the last."""
-    there = [bound(parsed(cell)) for cell in cells]
-    last = {
-        max(at for at, has in enumerate(there) if name in has)
-        for name in names
-        if any(name in has for has in there)
-    }
-    return tuple(cells[at] for at in sorted(last))
+    last = {_maker(cells, name) for name in names} - {None}
+    return tuple(cell for at, cell in enumerate(cells) if at in last)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,15 +18,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from autograder.parsing import parsed
 from autograder.perform import Seen, quiet
 
 from .edits import edits, told
-from .evidence import parsed
 
 SECONDS = 8.0
 """Processor time for the edits of one question."""
 EACH = 1.0
 """Processor time of one edit."""
+LONGEST = 20_000
+"""Characters of the longest cell that is edited: each edit is written out anew."""
 _WALL = 5
 """Times the processor time after which a process that waits is ended."""
 
@@ -61,20 +63,13 @@ def mend(
     """
     whole = [definitions(cell) for cell in cells]
     for at, cell in enumerate(cells):
-        for edit in edits("\n".join(_without_magics(cell))):
+        for edit in edits(cell, over) if len(cell) <= LONGEST else ():
             if over():
                 return ""
             see = put([*whole[:at], definitions(edit.source), *whole[at + 1 :]])
             if see is not None and all(right(place, see(place)) for place in places):
                 return told(edit, cell)
     return ""
-
-
-def _without_magics(cell: str) -> list[str]:
-    """The lines, where they are Python; none otherwise."""
-    if not parsed(cell).body:
-        return []
-    return ["pass" if line[:1] in "%!" and line else line for line in cell.split("\n")]
 
 
 class _Stopped(BaseException):

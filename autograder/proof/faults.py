@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+LONGEST_LITERAL = 20
+"""Parts of the longest list, tuple, set or dictionary whose plain parts are changed: a longer one is a table of data."""
 CONTEXT = 16
 """Characters of unchanged code that a name shows on either side of the fault, up to the next blank."""
 
@@ -275,11 +277,21 @@ def _left_alone(node: ast.AST) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.keyword) and node.arg == "strict")
 
 
+_PLAIN = ast.Constant | ast.UnaryOp | ast.List | ast.Tuple | ast.Set | ast.Dict
+
+
+def _is_table(node: ast.AST) -> bool:
+    """Whether a node is a long literal."""
+    parts = node.values if isinstance(node, ast.Dict) else getattr(node, "elts", ())
+    return len(parts) > LONGEST_LITERAL
+
+
 def spots(node: ast.AST, where: str = "", within: ast.stmt | None = None) -> Iterator[Spot]:
-    """Every node below a node, in the order of the source."""
+    """Every node below a node, in the order of the source; the plain parts of long literals aside."""
+    table = _is_table(node)
     for name, value in ast.iter_fields(node):
         for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if not isinstance(child, ast.AST) or _left_alone(child):
+            if not isinstance(child, ast.AST) or _left_alone(child) or (table and isinstance(child, _PLAIN)):
                 continue
             inner = child if isinstance(child, ast.stmt) else within
             if inner is None:
@@ -333,8 +345,12 @@ def _first_line(node: ast.AST) -> str:
 
 
 def mutants(
-    source: str, question: str = "", cell: str = "", mutators: Sequence[Mutator] = MUTATORS
-) -> list[Mutant]:
+    source: str,
+    question: str = "",
+    cell: str = "",
+    mutators: Sequence[Mutator] = MUTATORS,
+    over: Callable[[], bool] = lambda: False,
+) -> Iterator[Mutant]:
     """All mutants of an answer cell, in a fixed order: place by place, and at each place fault by fault.
 
     Args:
@@ -342,17 +358,19 @@ def mutants(
         question: the question's id, which the names begin with.
         cell: the cell's grade_id.
         mutators: the faults that are made.
+        over: whether no more is made; asked before each.
     """
     tree = ast.parse(source)
     chosen = solution_lines(source)
     seen = {ast.unparse(tree)}
     names: Counter[str] = Counter()
-    found = []
     for spot in list(spots(tree)):
         if _line(spot.node) not in chosen:
             continue
         for mutator in mutators:
             for new in mutator(spot.node):
+                if over():
+                    return
                 whole = isinstance(spot.node, ast.stmt) and isinstance(new, ast.Pass)
                 before = _first_line(spot.node) if whole else ast.unparse(spot.within)
                 spot.put(new)
@@ -368,5 +386,4 @@ def mutants(
                 if names[name] > 1:
                     name = f"{name} #{names[name]}"
                 pieces = ast.unparse(spot.node), ast.unparse(new)
-                found.append(Mutant(name, mutator.__name__, cell, text, _line(spot.node), *pieces))
-    return found
+                yield Mutant(name, mutator.__name__, cell, text, _line(spot.node), *pieces)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from autograder.graded import Graded
-from autograder.isolation import runner
+from autograder.isolation import mending, runner
 from autograder.isolation.source import WarmParent
 from autograder.judging import run
 
@@ -58,3 +58,33 @@ def test_an_edit_that_does_not_end_or_ends_the_process_costs_nothing(
     graded = grade(warm_parent, {"answer_double": wrong, "answer_slope": "def cube(x):\n    return x ** 2"})
     assert [graded.questions[name].score for name in ("double", "slope", "energy")] == [0.0, 0.0, 2.0]
     assert (graded.restarts, graded.trouble) == (0, ())
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        "x = 1" + "+1" * 3000,
+        "x = [" + ", ".join(map(str, range(20_000))) + "]",
+        "if False:\n    !ls",
+        "if False:\n    table = {[1]: 2, 0x" + "f" * 5000 + ": 3}",
+    ],
+    ids=["deep", "long", "shell", "odd"],
+)
+def test_what_is_written_costs_a_sentence_at_most(warm_parent: WarmParent, beside: str) -> None:
+    answers = {"answer_double": f"{TRIPLE}\n{beside}", "answer_slope": "def cube(x):\n    return x ** 2"}
+    graded = grade(warm_parent, answers)
+    assert [graded.questions[name].score for name in ("double", "slope", "energy")] == [0.0, 0.0, 2.0]
+    assert not any(mark.fault or mark.result.fault for mark in graded.questions.values() if mark.result)
+    assert "`return x ** 2`, all is right" in said(graded, "slope")
+
+
+def test_a_failure_while_mending_costs_the_sentence(
+    warm_parent: WarmParent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> str:
+        raise RecursionError("in the text")
+
+    monkeypatch.setattr(mending, "mend", fails)
+    graded = grade(warm_parent, {"answer_double": TRIPLE})
+    assert [graded.questions[name].score for name in ("double", "slope", "energy")] == [0.0, 2.0, 2.0]
+    assert not any(mark.fault or mark.result.fault for mark in graded.questions.values() if mark.result)

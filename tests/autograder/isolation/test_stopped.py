@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from autograder.graded import Graded, Trouble
+from autograder.isolation.outputs import CellOutcome
+from autograder.isolation.session import CellResult
 from autograder.isolation.source import WarmParent
+from autograder.isolation.stopped import told as with_remarks
+from autograder.notebook import Cell
 from autograder.report.feedback import feedback
 from autograder.report.statistics import stops
-from autograder.result import Result
+from autograder.result import Failure, GroupResult, Result
 
+from . import toy
 from .test_runner import grade, said, scores
 from .toy import RIGHT, cells, code
 
@@ -121,3 +128,35 @@ def test_the_name_of_an_exception_is_one_line(warm_parent: WarmParent) -> None:
     for name in ("double", "energy"):
         assert "E [right] all of it: 2 of 2: x" in said(graded, name)
         assert not any(line.startswith("  [right]") for line in said(graded, name).splitlines())
+
+
+def wanting(sources: list[str]) -> list[CellOutcome]:
+    """Cells that stopped with an error, and behind them a question that wants ``double``."""
+    failure = Failure("missing", "no double", 0, "one")
+    group = GroupResult("all", "all", 2.0, 0.0, 1, failure)
+    result = Result("double", "double", 2.0, 0.0, 5, (group,))
+    stopped = [CellOutcome(Cell(text, code=True), run=CellResult("died", reason="ended")) for text in sources]
+    return with_remarks(
+        [*stopped, CellOutcome(Cell("", code=True, grade_id="double"), result=result)], toy.QUESTIONS
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("x = (\n" + "\n" * 90_000, 0),
+        ("x = (\n" + " " * 90_000, 0),
+        ("x = (\n" + "\n" * 90_000 + "def double(x): return x", 1),
+        ("x = (\n" + " ".join(f"a{n}" for n in range(14_000)) + "\n  double = 3", 1),
+        ("x = (\n" + "\n" * 5_000_000 + "def double(x): return x", 0),
+        ("x = (\n" + "a = 3\n" * 10_000 + "class double: pass", 1),
+    ],
+    ids=["lines", "spaces", "defined", "words", "beyond", "many"],
+)
+def test_what_stands_in_a_cell_that_stopped_is_read_in_no_time(source: str, count: int) -> None:
+    """Some 0.1 s where it was written; the square of the blank lines takes minutes."""
+    begun = time.process_time()
+    result = wanting([source] * 4)[-1].result
+    assert time.process_time() - begun < 10
+    assert result is not None
+    assert len(result.remarks) == count
