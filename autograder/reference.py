@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import sys
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -255,16 +257,34 @@ def _put_name(back: contextlib.ExitStack, space: Names, name: str, new: Any) -> 
     space[name] = new
 
 
+def _of_the_student(value: Any, space: Names) -> bool:
+    """Whether a name's value was made in the notebook, or in a module that the student wrote."""
+    module = getattr(value, "__module__", None)
+    return isinstance(module, str) and (module == space.get("__name__") or _written_here(module))
+
+
+def _written_here(module: str) -> bool:
+    """Whether a module is a file that is neither the course's nor Python's nor an installed package's."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if not isinstance(file, str) or module.partition(".")[0] in ("snnkit", "autograder"):
+        return False
+    path = Path(file).resolve()
+    installed = [Path(folder).resolve() for folder in sysconfig.get_paths().values()]
+    return not {"site-packages", "dist-packages"} & set(path.parts) and not any(
+        folder in path.parents for folder in installed
+    )
+
+
 def put(back: contextlib.ExitStack, references: Names, spaces: Iterable[Names]) -> None:
     """Put references into the place of the student's, by name and in place; ``back`` gives everything back.
 
-    What comes from a module, the library's own function for instance, is replaced by name only.
+    What comes from a module that is not the student's, the library's own function for instance, is replaced by name only.
     """
     done: set[int] = set()
     for space in spaces:
         for name, new in references.items():
             old = space.get(name)
-            if id(old) not in done and getattr(old, "__module__", "") == space.get("__name__"):
+            if id(old) not in done and _of_the_student(old, space):
                 done.add(id(old))
                 if isinstance(old, type) and isinstance(new, type):
                     _put_class(back, old, new)

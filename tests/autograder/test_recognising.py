@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,14 @@ def test_a_long_notebook_takes_no_long_time() -> None:
     many = tuple(Cell(f"x_{number} = {number}") for number in range(3000))
     book = type(released)((*many, *(Cell(one.source, one.code) for one in released.cells)), {})
     assert len(recognise(book, released)[0].cells) == len(book.cells)
+
+
+def test_blank_lines_before_a_check_take_no_time() -> None:
+    """A check without its bracket behind many blank lines: 0.1 s; the square of their number takes minutes."""
+    released = read(exercise_of(checkout(), SETS[-1]).read_bytes())
+    calls = [one.source.strip().removesuffix(")") for one in released.cells if one.question]
+    wide = tuple(Cell("x = (" + "\n" * 90_000 + call) for call in calls[:3])
+    book = type(released)((*wide, *(Cell(one.source, one.code) for one in released.cells)), {})
+    begun = time.process_time()
+    assert len(recognise(book, released)[0].cells) == len(book.cells)
+    assert time.process_time() - begun < 10

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import inspect
+import sys
 import types
 
 import pytest
@@ -168,6 +170,43 @@ def test_what_comes_from_a_module_is_replaced_by_name_only(file):
         assert space["number"](1) == 2
         assert of_the_library(1) == 5
     assert space == {"__name__": "__main__", "helper": of_the_library, "number": 3}
+
+
+@pytest.mark.parametrize(
+    ("place", "reached"),
+    [
+        ("helpers_of_mine.py", True),
+        ("work/helpers_of_mine.py", True),
+        (".venv/lib/python3/site-packages/helpers_of_mine.py", False),
+        ("snnkit/helpers_of_mine.py", False),
+    ],
+)
+def test_a_module_of_the_students_own_is_replaced_in_place(file, tmp_path, monkeypatch, place, reached):
+    path = tmp_path / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("def helper(x):\n    return 5\ndef twice(x):\n    return helper(helper(x))\n")
+    name = "snnkit.helpers_of_mine" if "snnkit" in place else "helpers_of_mine"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    space = {"__name__": "__main__", "helper": module.helper, "twice": module.twice}
+    with standing_in({"helper": load(file)["helper"]}, [space]):
+        assert space["helper"](3) == 6
+        assert space["twice"](3) == (12 if reached else 5)
+    assert space["twice"](3) == 5
+
+
+def test_what_claims_an_odd_module_is_replaced_by_name_only(file):
+    for odd in (None, 3, [], "functools", "no.such.module"):
+
+        def helper(x):
+            return 5
+
+        helper.__module__ = odd
+        space = {"__name__": "__main__", "helper": helper}
+        with standing_in({"helper": load(file)["helper"]}, [space]):
+            assert (space["helper"](1), helper(1)) == (2, 5)
 
 
 def test_installed_for_good(file):

@@ -281,3 +281,20 @@ def test_a_reference_word_for_word_is_told_and_keeps_its_points(
     assert graded.remarks == ("this is the course's reference for `double`, word for word",)
     below = grade(warm_parent, longer, second=f"def double{body}\n{RIGHT['second']}")
     assert below.remarks == ()
+
+
+def test_a_wrong_helper_in_a_module_of_ones_own_costs_its_own_points_only(
+    warm_parent: WarmParent, questions: dict[str, Question]
+) -> None:
+    """The right function beside it calls the wrong one by the module's name for it."""
+    mine = (
+        "%%writefile mine.py\ndef double(x):\n    return 3 * x\ndef four(x):\n    return double(double(x))\n"
+    )
+    for way in (
+        "from mine import double, four",
+        "import mine\ndouble, four = mine.double, mine.four",
+        "from mine import *",
+    ):
+        graded = grade(warm_parent, questions, way, first=mine, second="pass")
+        assert scores(graded) == [0.0, 2.0, 2.0], way
+        assert remarks(graded, "second") == ("right; but your `double` is not: mend that first",)
