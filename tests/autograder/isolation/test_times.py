@@ -38,13 +38,13 @@ def test_time_is_limited_per_question(short_session: Session) -> None:
     result = call(short_session, 0.3, 0.1, 30, 0)
     assert [reply.kind for reply in result.replies] == ["", "", "time", "time"]
     assert re.search(
-        r"used 1\.[56] s of 1\.5 s of processor time, 0\.[4-6] s of it in the cases before",
+        r"used [12]\.\d s of 1\.5 s of processor time, 0\.[4-9] s of it in the cases before",
         result.replies[2].text,
     )
     assert result.replies[3].text.startswith("not reached: in a case before this one your code was stopped: ")
-    assert 0.3 <= result.replies[0].seconds < 0.5
-    assert 0.1 <= result.replies[1].seconds < 0.3
-    assert 1.5 <= result.seconds < 1.9
+    assert 0.3 <= result.replies[0].seconds < 0.9
+    assert 0.1 <= result.replies[1].seconds < 0.7
+    assert 1.5 <= result.seconds < 2.9
     assert [reply.kind for reply in call(short_session, 0).replies] == [""]
 
 
