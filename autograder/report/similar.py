@@ -59,13 +59,14 @@ def tokens(source: str) -> list[str]:
     Keywords, built-in names, attributes (except those of ``self``), numbers and operators stay as they are.
     """
     found: list[str] = []
+    behind = 0  # the token before
     for match in _TOKEN.finditer(source):
         text, kind = match.group(), match.lastgroup
+        end, behind = behind, match.end()
         if kind == "comment":
             continue
         if kind == "string":
-            line = source[source.rfind("\n", 0, match.start()) + 1 : match.start()]
-            if line.strip():  # a string that begins a line is a docstring
+            if end and "\n" not in source[end : match.start()]:  # a string that begins a line is a docstring
                 found.append("string")
         elif kind == "name" and text not in _KEPT:
             attribute = found[-1:] == ["."] and found[-2:-1] != ["self"]
