@@ -24,7 +24,7 @@ from autograder.message import html, plain
 from autograder.noticed import of_state, of_withheld
 from autograder.perform import line_of
 from autograder.question import Question
-from autograder.reference import plain_text_only, taken
+from autograder.reference import place_of, plain_text_only, taken
 from autograder.result import Result, with_fault
 from autograder.second_try import cells_run, cells_typed, second_try
 from autograder.state import Baseline
@@ -124,10 +124,11 @@ def use_reference(name: str) -> Any:
         ValueError: there is none, or there are several, as the message lists; or no cell names it as plain text, so that
             grading would not have it.
     """
-    cells = cells_typed()
+    files, cells = _references(places=_here()), cells_typed()
+    place_of(name, files)
     if cells and not any(name in references_asked(source) for source in cells):
         raise plain_text_only(name)
-    return taken(name, _references(places=_here()))
+    return taken(name, files)
 
 
 def _given(question: str, catalogue: Catalogue) -> tuple[str, ...]:

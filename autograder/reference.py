@@ -127,11 +127,28 @@ def _given_out(question: str, file: Path) -> Names:
 
 
 def plain_text_only(name: str) -> ValueError:
-    """The refusal of a reference that no cell names as plain text, as grading finds out which ones to have there."""
+    """The refusal of a reference that no cell names as plain text: so grading finds out which ones to have there."""
     return ValueError(
-        f'write use_reference("{name}") in a cell, with its name as plain text and under this name of the '
-        "function: grading has only those references there that a notebook asks for so"
+        f'write use_reference("{name}") in a cell, with its name as plain text and the function called '
+        "use_reference: grading has only the references that cells ask for in this way"
     )
+
+
+def place_of(name: str, files: Mapping[str, Path], elsewhere: Iterable[str] = ()) -> tuple[str, str]:
+    """A reference's question and its name there; see :func:`taken`."""
+    absent = [(question, own) for question, _, own in (one.rpartition(".") for one in elsewhere)]
+    there = [(question, own) for question, file in files.items() for own in _names(file)] + absent
+    found = [(question, own) for question, own in there if name in (own, f"{question}.{own}")]
+    if len(found) > 1:
+        ways = " or ".join(f'use_reference("{question}.{own}")' for question, own in found)
+        raise ValueError(f"several questions ask for {name!r}; write {ways}")
+    if not found:
+        owns = [own for _, own in there]
+        known = ", ".join(own if owns.count(own) == 1 else f"{question}.{own}" for question, own in there)
+        raise ValueError(f"there is no reference {name!r}; there are: {known or 'none'}")
+    if found[0] in absent:
+        raise plain_text_only(name)
+    return found[0]
 
 
 def taken(name: str, files: Mapping[str, Path], elsewhere: Iterable[str] = ()) -> Any:
@@ -143,20 +160,9 @@ def taken(name: str, files: Mapping[str, Path], elsewhere: Iterable[str] = ()) -
         elsewhere: references, with their questions before them, that exist and are not there.
 
     Raises:
-        ValueError: there is none, or there are several; the message lists them.
+        ValueError: there is none, or there are several, as the message lists; or it is elsewhere.
     """
-    if any(name in (one, one.rpartition(".")[2]) for one in elsewhere):
-        raise plain_text_only(name)
-    there = [(question, own) for question, file in files.items() for own in _names(file)]
-    found = [(question, own) for question, own in there if name in (own, f"{question}.{own}")]
-    if len(found) > 1:
-        ways = " or ".join(f'use_reference("{question}.{own}")' for question, own in found)
-        raise ValueError(f"several questions ask for {name!r}; write {ways}")
-    if not found:
-        owns = [own for _, own in there]
-        known = ", ".join(own if owns.count(own) == 1 else f"{question}.{own}" for question, own in there)
-        raise ValueError(f"there is no reference {name!r}; there are: {known or 'none'}")
-    ((question, own),) = found
+    question, own = place_of(name, files, elsewhere)
     _TAKEN.setdefault(question, []).append(own)
     return _given_out(question, files[question])[own]
 

@@ -268,7 +268,9 @@ def test_one_that_is_elsewhere_is_to_be_asked_for_as_plain_text(file):
             ValueError, match=rf'write use_reference\("{name}"\) in a cell, with its name as plain'
         ):
             taken(name, files, ["toy.second.other"])
-    with pytest.raises(ValueError, match="no reference 'nothing'"):
+    with pytest.raises(
+        ValueError, match="no reference 'nothing'; there are: helper, Helper, Base, Child, other"
+    ):
         taken("nothing", files, ["toy.second.other"])
 
 

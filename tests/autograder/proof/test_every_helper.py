@@ -154,6 +154,26 @@ def test_a_reference_that_was_taken_in_a_real_kernel():
 
 
 @pytest.mark.slow
+def test_whoever_runs_all_files_of_references_has_what_was_asked_for_and_a_remark(warm_parent):
+    every = (
+        'use_reference("clip_floor")\nimport pathlib, autograder\n'
+        "for file in pathlib.Path(autograder.__file__).parent.glob('references/*'):\n    exec(file.read_text())"
+    )
+    questions = CATALOGUE.questions("ps4_conversion")
+    released = samples.released_notebook(ROOT, "ps4_conversion")
+    own = samples.sources(ROOT, "ps4_conversion", Sample(SOLUTION, ""))
+    answers = {name: Variant(cell=every) for name in questions if f"{name}{ANSWER}" in own}
+    graded = runner.grade_notebook(
+        samples.build(ROOT, "ps4_conversion", Sample("files", "", answers), released),
+        questions, PUBLIC_SEED, LIMITS, workers=warm_parent, released=released,
+    )  # fmt: skip
+    assert {name for name, mark in graded.questions.items() if mark.score} == {"clip_floor"}
+    assert graded.remarks == ("used the reference for `clip_floor`",)
+    result = graded.questions["clip_floor"].result
+    assert "used the reference for `clip_floor`" in result.remarks
+
+
+@pytest.mark.slow
 def test_a_reference_by_another_name_is_refused_in_a_real_kernel_as_in_grading():
     setup = "import torch\nfrom autograder import check, use_reference"
     tried = """take, said = use_reference, []
