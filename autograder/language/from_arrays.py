@@ -17,6 +17,7 @@ from autograder.question import Array
 from autograder.result import Said
 
 from .evidence import Evidence, Pair, Shown, near
+from .from_shapes import many_fold, other_axis, shapes
 
 Change = Callable[[Shown, Array], Array]
 
@@ -101,6 +102,10 @@ def _sizes(case: Shown) -> dict[str, float]:
         for name, value in case.asked.items()
         if isinstance(value, np.ndarray)
         for axis, length in enumerate(value.shape)
+    } | {
+        f"the number of elements of `{name}`": value.size
+        for name, value in case.asked.items()
+        if isinstance(value, np.ndarray) and value.ndim > 1
     }
 
 
@@ -235,47 +240,6 @@ def _same_two(case: Shown) -> bool:
     return near(one, other, case.within)
 
 
-def _shapes(pairs: Sequence[Pair]) -> Said | None:
-    """An axis too many or too few, or one element."""
-    if any(one.got.shape == one.wanted.shape for one in pairs):
-        return None
-    if all(one.got.size == one.wanted.size == 0 for one in pairs):
-        said = "What came back is empty and has lost its shape, as an empty list does: a tensor or an array is asked for."
-        return Said("list_for_tensor", said, False)
-    same_size = all(one.got.size == one.wanted.size for one in pairs)
-    if same_size and all(
-        near(one.got.reshape(one.wanted.shape), one.wanted, one.case.within) for one in pairs
-    ):
-        if all(one.got.ndim > one.wanted.ndim for one in pairs):
-            return Said(
-                "extra_axis", "There is an axis of length 1 too many, as from `unsqueeze` or `keepdim=True`."
-            )
-        return Said(
-            "lost_axis", "The numbers are right and an axis is lost, as by `squeeze`, an index or `flatten`."
-        )
-    for axis in range(min(max(one.got.ndim, one.wanted.ndim) for one in pairs)):
-        for name, reduce in (("sum", np.sum), ("mean", np.mean), ("maximum", np.max)):
-            if all(_reduces(one.got, one.wanted, axis, reduce, one) for one in pairs):
-                return Said("not_reduced", f"The {name} over axis {axis} is still to be taken.")
-            if all(_reduces(one.wanted, one.got, axis, reduce, one) for one in pairs):
-                return Said("reduced", f"A {name} over axis {axis} was taken, and none is asked for.")
-        for place, where in ((-1, "end"), (0, "beginning")):
-            if all(
-                one.got.ndim == one.wanted.ndim > axis
-                and one.got.shape[axis] > 1
-                and near(np.delete(one.got, place, axis), one.wanted, one.case.within)
-                for one in pairs
-            ):
-                return Said("one_extra", f"There is one element too many at the {where} of axis {axis}.")
-    return None
-
-
-def _reduces(large: Array, small: Array, axis: int, reduce: Callable[..., Array], pair: Pair) -> bool:
-    if large.ndim != small.ndim + 1 or axis >= large.ndim or not large.shape[axis]:
-        return False
-    return near(np.asarray(reduce(large, axis=axis)), small, pair.case.within)
-
-
 def _argument_itself(pairs: Sequence[Pair]) -> Said | None:
     """What was handed in came back."""
     names = set.intersection(
@@ -300,7 +264,10 @@ def described(evidence: Evidence) -> list[Said]:
     ndim = max(one.wanted.ndim for one in pairs)
     every = [*PLAIN, *_axes(min(ndim, 4)), *_with_arguments([one.case for one in pairs])]
     found = [Said(one.id, one.sentence) for one in every if _holds(evidence, pairs, one)]
-    found += [one for one in (_shifted(pairs), _shapes(pairs), _argument_itself(pairs)) if one is not None]
+    others = _shifted(pairs), shapes(pairs), _argument_itself(pairs)
+    found += [one for one in others if one is not None]
+    if not found:
+        found = [one for one in (other_axis(pairs), many_fold(pairs)) if one is not None]
     numbers = sum(int((one.got != 0).sum()) for one in pairs)
     sure = numbers > 1 or len(pairs) > 1
     return [Said(one.id, one.sentence, one.sure and sure) for one in {one.id: one for one in found}.values()]
@@ -337,6 +304,7 @@ IDS = frozenset(
         "reduced",
         "one_extra",
         "argument_itself",
+        "other_axis",
     ]
 )
 """Names of the descriptions."""

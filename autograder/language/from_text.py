@@ -294,6 +294,14 @@ def shapes_do_not_meet(evidence: Evidence) -> Said | None:
             "axes are exchanged."
         )
         return Said("shapes_do_not_meet", said, False)
+    if evidence.all_say(
+        r"size of tensor a|out of bounds for (axis|dimension)|Tensor with \d+ elements cannot be converted|"
+        r"only (one|0-dim|size-1)|too many indices|shape mismatch"
+    ):
+        said = (
+            "An array has other axes than this code counts on: flattened or not, or time and batch exchanged."
+        )
+        return Said("shapes_do_not_meet", said, False)
     return None
 
 

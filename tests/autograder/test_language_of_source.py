@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from autograder.judging import run
-from autograder.language import Evidence, Shown, told
+from autograder.language import Evidence, Shown, mending, told
 from autograder.question import Case, Group, Question, Slip, Tolerance, call
 
 SUMS = Question(
@@ -156,3 +156,48 @@ def test_an_argument_written_through_a_view_is_a_perhaps():
     """
     found = said(cell, question)
     assert (found.id, found.sure) == ("in_place", False)
+
+
+def test_a_slip_that_was_copied_is_mended_in_all_its_places():
+    question = Question(
+        "toy.half", "", (Group("all", 1.0, ""),),
+        lambda rng: [Case("all", f"{n}", call("share", rng.uniform(1, 9, n), 3.0)) for n in (5, 6)],
+        {"share": lambda x, b: torch.exp(-x / b) + x * (1 - torch.exp(-x / b))}, right_in_torch=True,
+    )  # fmt: skip
+    cell = "def share(x, b):\n    return torch.exp(-x // b) + x * (1 - torch.exp(-x // b))"
+    found = said(cell, question)
+    assert found.id == "mended"
+    assert found.sentence.startswith("With `/` for `//` in line 2")
+    assert found.sentence.endswith("and wherever it stands again all is right.")
+
+
+def test_edits_are_counted_and_no_more_are_tried(monkeypatch):
+    monkeypatch.setattr(mending, "EDITS", 7)
+    tried = []
+    put = tried.append
+    assert mending.mend(["def f(x):\n    return 2 * x + 1"], [0], put, lambda *_: False, lambda: False) == ""
+    assert len(tried) == 7
+
+
+COUNTS = Question(
+    "toy.counts",
+    "Sums over time",
+    (Group("all", 1.0, ""),),
+    lambda rng: [Case("all", f"{n}", call("counts", rng.uniform(1, 9, (n, 3, 2)))) for n in (5, 6)],
+    {"counts": lambda x: x.sum(dim=(0, 2))},
+    right_in_torch=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("made", "id", "sure"),
+    [
+        (lambda x: x.sum(dim=(1, 2)), "other_axis", False),
+        (lambda x: (x.sum(dim=(0, 2)), x[:, :, 0].sum(0)), "number_of_results", True),
+        (lambda x: 7 * x.sum(dim=(0, 2)), "sum_for_mean", False),
+        (lambda x: x.sum(dim=(0, 2)) / 7, "mean_for_sum", False),
+    ],
+)
+def test_what_shapes_and_a_common_factor_tell(made, id, sure):
+    found = run(COUNTS, {"counts": made}).groups[0].slip
+    assert (found.id, found.sure) == (id, sure)
