@@ -102,7 +102,7 @@ QUESTION = Question(
         ),
         Slip(
             "quotient_upside_down",
-            "The times are negative: the quotient in the logarithm is upside down.",
+            "The times are negative: the quotient in the logarithm is upside down, or the minus before it is missing.",
             formula(lambda u, tau: -tau * torch.log(u / (u - 1))),
         ),
         Slip(
