@@ -121,7 +121,7 @@ QUESTION = Question(
         ),
         Slip(
             "quotient_upside_down",
-            "The rates are negative: the quotient in the logarithm is upside down. It is R I / (R I - threshold), which "
+            "The rates are negative: a minus is too much, or the quotient in the logarithm is upside down. It is R I / (R I - threshold), which "
             "is larger than 1.",
             formula(lambda u, tau: -1 / (tau * np.log(u / (u - 1)))),
         ),
