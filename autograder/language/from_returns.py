@@ -84,9 +84,11 @@ def not_a_tensor(evidence: Evidence) -> Said | None:
             continue
         if all((kind == "list" and _only_shape(case) and case.wrong) or _says_so(case) for case in own):
             what = "a list" if kind == "list" else "an array of NumPy's"
-            said = f"`{function.name}` returns {what} in line {line}, where a tensor is asked for: `torch.tensor(...)` or "
+            said = f"`{function.name}` returns {what} in line {line}, where a tensor or an array is asked for: `torch.tensor(...)`, "
             said += (
-                "`torch.stack(...)` makes one." if kind == "list" else "`torch.from_numpy(...)` makes one."
+                "`torch.stack(...)` or `np.array(...)` makes one."
+                if kind == "list"
+                else "`torch.from_numpy(...)` makes one."
             )
             return Said(f"{kind}_returned", said)
     return None
