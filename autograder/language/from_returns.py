@@ -83,12 +83,13 @@ def not_a_tensor(evidence: Evidence) -> Said | None:
         if not kind or not own or len(own) < len(evidence.failing):
             continue
         if all((kind == "list" and _only_shape(case) and case.wrong) or _says_so(case) for case in own):
-            what = "a list" if kind == "list" else "an array of NumPy's"
-            said = f"`{function.name}` returns {what} in line {line}, where a tensor or an array is asked for: `torch.tensor(...)`, "
-            said += (
+            at = f"in line {line}"
+            said = (
+                f"`{function.name}` returns a list {at}, where a tensor or an array is asked for: `torch.tensor(...)`, "
                 "`torch.stack(...)` or `np.array(...)` makes one."
                 if kind == "list"
-                else "`torch.from_numpy(...)` makes one."
+                else f"`{function.name}` returns an array of NumPy's {at}, where a tensor is asked for: "
+                "`torch.from_numpy(...)` makes one."
             )
             return Said(f"{kind}_returned", said)
     return None
