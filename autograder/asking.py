@@ -66,7 +66,7 @@ def seen_of(reply: Reply) -> Seen:
 def _seen_alone(session: Session, question: Question, call: Call) -> Seen:
     modules: list[str] = []
     sent = as_data(question, call, modules)
-    return seen_of(session.probe(question.names, [sent], modules).replies[0])
+    return seen_of(session.probe(question.reached, [sent], modules).replies[0])
 
 
 def ask(session: Session, question: Question, seed: int) -> tuple[Result, str]:
@@ -79,7 +79,7 @@ def ask(session: Session, question: Question, seed: int) -> tuple[Result, str]:
     try:
         cases = question.draw(seed)
         answers = session.probe(
-            question.names,
+            question.reached,
             [as_data(question, case.call, modules) for case in cases],
             modules,
             question.id,

@@ -238,6 +238,11 @@ class Question:
         return tuple(self.right)
 
     @property
+    def reached(self) -> tuple[str, ...]:
+        """The student's names that its probes may look up: its own, and those of earlier questions that it uses."""
+        return tuple(dict.fromkeys([*self.right, *self.uses]))
+
+    @property
     def answer(self) -> Answer:
         """The right answer; empty where only its values are known."""
         return self.right if isinstance(self.right, Mapping) else {}

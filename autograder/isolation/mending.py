@@ -71,7 +71,7 @@ class _Bench:
     def _see(self, place: int) -> Seen:
         modules: list[str] = []
         sent = as_data(self.question, self.cases[place].call, modules)
-        answers = self.session.probe(self.question.names, [sent], modules, self.question.id)
+        answers = self.session.probe(self.question.reached, [sent], modules, self.question.id)
         self.there += max(answers.seconds, 1e-3)
         return seen_of(answers.replies[0])
 

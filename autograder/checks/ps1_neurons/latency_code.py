@@ -61,6 +61,7 @@ def cases(rng):
     yield drawn("gradient", "currents that fire", rng.uniform(1.1, 4, 6))
     some = np.concatenate([rng.uniform(1.1, 4, 3), [1.0, 0.5, 0.0, -1.0]])
     yield drawn("gradient", "some never fire", some)
+    yield drawn("shapes", "a batch [3, 2], float64", around_the_rheobase(rng).T)
 
 
 QUESTION = Question(

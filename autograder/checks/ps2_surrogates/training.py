@@ -154,7 +154,7 @@ QUESTION = Question(
     cases,
     ("train",),
     right_losses,
-    uses={"firing_rates": "ps2.two_layer_snn"},
+    uses={"two_layer_snn": "ps2.two_layer_snn", "firing_rates": "ps2.two_layer_snn"},
     facts={
         "losses are numbers": (
             "a loss is a tensor that still carries its gradient, which no plot and no table takes",
