@@ -9,7 +9,6 @@ from autograder.question import Case, Group, Question, Slip, Tolerance, call
 
 from .calibrating import (
     FINE,
-    RATE,
     STEPS,
     average,
     coarse_layer,
@@ -247,11 +246,6 @@ QUESTION = Question(
             "other_number_of_steps",
             "Adam stood here after another number of steps than 200.",
             seen=other_steps,
-        ),
-        Slip(
-            "other_learning_rate",
-            "Adam's steps have a tenth of the size that was asked for, as they have by default: `lr=0.01`.",
-            seen=like(rate=RATE / 10),
         ),
         Slip(
             "trained_without_floor",
